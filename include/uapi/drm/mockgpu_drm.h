@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * User interface of mockgpu, a DRM driver for a GPU that does not exist.
+ *
+ * Addresses and sizes of virtual ranges are in bytes. Unless a command says
+ * otherwise they are multiples of the page size, not empty, do not wrap and
+ * end at or below the top of user space (-EINVAL). Reserved fields ("pad",
+ * unknown flag bits) are 0 (-EINVAL). A VM belongs to the address space that
+ * created it: from any other process its commands answer -EPERM.
+ */
+#ifndef _UAPI_MOCKGPU_DRM_H_
+#define _UAPI_MOCKGPU_DRM_H_
+
+#include <drm/drm.h>
+
+#if defined(__cplusplus)
+extern "C" {
+#endif
+
+/* Grows with every addition to this file. */
+#define MOCKGPU_UAPI_VERSION	1
+
+#define DRM_MOCKGPU_QUERY	0x00
+#define DRM_MOCKGPU_VM_CREATE	0x01
+#define DRM_MOCKGPU_VM_DESTROY	0x02
+#define DRM_MOCKGPU_POPULATE	0x03
+#define DRM_MOCKGPU_ACCESS	0x04
+#define DRM_MOCKGPU_EVICT	0x05
+#define DRM_MOCKGPU_RESIDENCY	0x06
+#define DRM_MOCKGPU_COUNTERS	0x07
+
+/**
+ * enum drm_mockgpu_tier - what kind of VRAM the device has
+ * @MOCKGPU_TIER_SYSTEM: none
+ * @MOCKGPU_TIER_COHERENT: the CPU reads and writes it in place
+ * @MOCKGPU_TIER_PRIVATE: a CPU access brings the page home
+ */
+enum drm_mockgpu_tier {
+	MOCKGPU_TIER_SYSTEM = 0,
+	MOCKGPU_TIER_COHERENT = 1,
+	MOCKGPU_TIER_PRIVATE = 2,
+};
+
+/**
+ * enum drm_mockgpu_param - what can be asked for
+ * @MOCKGPU_PARAM_UAPI_VERSION: MOCKGPU_UAPI_VERSION of the driver
+ * @MOCKGPU_PARAM_TIER: an &enum drm_mockgpu_tier
+ * @MOCKGPU_PARAM_VRAM_SIZE: bytes of VRAM
+ * @MOCKGPU_PARAM_VRAM_USED: bytes of VRAM in use now
+ * @MOCKGPU_PARAM_PAGE_SIZE: bytes per page
+ * @MOCKGPU_PARAM_DEVICE_INDEX: 0 for the first device of the driver, ...
+ * @MOCKGPU_PARAM_CAPS: MOCKGPU_CAP_* bits
+ */
+enum drm_mockgpu_param {
+	MOCKGPU_PARAM_UAPI_VERSION = 0,
+	MOCKGPU_PARAM_TIER = 1,
+	MOCKGPU_PARAM_VRAM_SIZE = 2,
+	MOCKGPU_PARAM_VRAM_USED = 3,
+	MOCKGPU_PARAM_PAGE_SIZE = 4,
+	MOCKGPU_PARAM_DEVICE_INDEX = 5,
+	MOCKGPU_PARAM_CAPS = 6,
+};
+
+/* Pages can be put into VRAM. */
+#define MOCKGPU_CAP_MIGRATION	(1ULL << 0)
+/* The test knobs are on (module parameter test_knobs). */
+#define MOCKGPU_CAP_TEST_KNOBS	(1ULL << 1)
+
+/**
+ * struct drm_mockgpu_query - one fact about the device
+ * @param: an &enum drm_mockgpu_param; -EINVAL when unknown
+ * @pad: 0
+ * @value: out: the answer
+ */
+struct drm_mockgpu_query {
+	__u32 param;
+	__u32 pad;
+	__u64 value;
+};
+
+/**
+ * struct drm_mockgpu_vm - a mirror of the caller's address space
+ * @vm_id: out of VM_CREATE, into VM_DESTROY (-ENOENT when unknown)
+ * @flags: 0
+ */
+struct drm_mockgpu_vm {
+	__u32 vm_id;
+	__u32 flags;
+};
+
+/**
+ * struct drm_mockgpu_populate - move a range into VRAM
+ * @vm_id: the VM
+ * @timeslice_ms: how long pages stay at least, in ms
+ * @addr: start of the range
+ * @size: bytes
+ * @flags: 0
+ *
+ * The range may span several mappings. What can be moved is moved, in pieces
+ * that start and end at multiples of 2 MiB where the range allows.
+ *
+ * Errors: -EOPNOTSUPP the device has no VRAM, -ENOENT nothing is mapped at
+ * some address, -EBUSY a page could not be moved (not anonymous, pinned, or
+ * raced), -ENOSPC VRAM is full, -ENOMEM, -ENODEV the device is gone, -EINTR
+ * the caller was killed.
+ */
+struct drm_mockgpu_populate {
+	__u32 vm_id;
+	__u32 timeslice_ms;
+	__u64 addr;
+	__u64 size;
+	__u64 flags;
+};
+
+/**
+ * enum drm_mockgpu_access_op - what the device does with a range
+ * @MOCKGPU_ACCESS_READ: copy the range to @data
+ * @MOCKGPU_ACCESS_WRITE: copy @data to the range
+ * @MOCKGPU_ACCESS_FILL: store @value in every 64-bit word
+ * @MOCKGPU_ACCESS_XOR: exclusive-or every 64-bit word with @value
+ */
+enum drm_mockgpu_access_op {
+	MOCKGPU_ACCESS_READ = 0,
+	MOCKGPU_ACCESS_WRITE = 1,
+	MOCKGPU_ACCESS_FILL = 2,
+	MOCKGPU_ACCESS_XOR = 3,
+};
+
+/**
+ * struct drm_mockgpu_access - have the device work on a virtual range
+ * @vm_id: the VM
+ * @op: an &enum drm_mockgpu_access_op
+ * @addr: start; any byte for READ and WRITE, a multiple of 8 for FILL and XOR
+ * @size: bytes; a multiple of 8 for FILL and XOR
+ * @data: buffer of @size bytes for READ and WRITE, else 0
+ * @value: for FILL and XOR, else 0
+ * @flags: 0
+ * @done: out: bytes the device has worked on, also after an error
+ *
+ * The device reaches system pages through DMA mappings and its own VRAM
+ * directly; a page it finds missing is faulted in as a CPU access would.
+ *
+ * Errors: -EFAULT no mapping, no permission or bad @data, -EBUSY the mapping
+ * kept changing for 2 s, -EIO the device found an address not mapped for DMA,
+ * -ENOMEM, -ENODEV the device is gone, -EINTR the caller was killed.
+ */
+struct drm_mockgpu_access {
+	__u32 vm_id;
+	__u32 op;
+	__u64 addr;
+	__u64 size;
+	__u64 data;
+	__u64 value;
+	__u64 flags;
+	__u64 done;
+};
+
+/* Evict the allocation behind the page at @addr. */
+#define MOCKGPU_EVICT_ADDR	0
+/* Evict all that was populated through the VM. */
+#define MOCKGPU_EVICT_VM	1
+/* Evict all VRAM of the device; needs CAP_SYS_ADMIN (-EPERM). */
+#define MOCKGPU_EVICT_DEVICE	2
+
+/**
+ * struct drm_mockgpu_evict - bring device pages home
+ * @vm_id: the VM
+ * @scope: a MOCKGPU_EVICT_* value
+ * @addr: for MOCKGPU_EVICT_ADDR: any address of the page, else 0
+ * @evicted: out: allocations that left VRAM
+ * @busy: out: allocations that somebody holds
+ *
+ * Errors: -ENOENT no page of this device at @addr, -EBUSY when @busy is not
+ * 0, -EOPNOTSUPP the device has no VRAM.
+ */
+struct drm_mockgpu_evict {
+	__u32 vm_id;
+	__u32 scope;
+	__u64 addr;
+	__u32 evicted;
+	__u32 busy;
+};
+
+/**
+ * enum drm_mockgpu_residency_kind - where a page is
+ * @MOCKGPU_PAGE_NONE: not populated, or not mapped at all
+ * @MOCKGPU_PAGE_SYSTEM: system memory
+ * @MOCKGPU_PAGE_DEVICE: VRAM of this device
+ * @MOCKGPU_PAGE_OTHER: memory of another device
+ */
+enum drm_mockgpu_residency_kind {
+	MOCKGPU_PAGE_NONE = 0,
+	MOCKGPU_PAGE_SYSTEM = 1,
+	MOCKGPU_PAGE_DEVICE = 2,
+	MOCKGPU_PAGE_OTHER = 3,
+};
+
+/**
+ * struct drm_mockgpu_residency - where the pages of a range are
+ * @vm_id: the VM
+ * @pad: 0
+ * @addr: start of the range
+ * @size: bytes
+ * @data: buffer for one byte per page, an &enum drm_mockgpu_residency_kind
+ *
+ * A snapshot: nothing is faulted in and nothing moves.
+ *
+ * Errors: -EFAULT bad @data, -ENOMEM, -EBUSY, -EINTR.
+ */
+struct drm_mockgpu_residency {
+	__u32 vm_id;
+	__u32 pad;
+	__u64 addr;
+	__u64 size;
+	__u64 data;
+};
+
+/**
+ * enum drm_mockgpu_counter - index into the array of COUNTERS
+ * @MOCKGPU_COUNTER_PAGES_TO_DEVICE: pages moved or cleared into VRAM
+ * @MOCKGPU_COUNTER_PAGES_CLEARED: those of them that were cleared
+ * @MOCKGPU_COUNTER_PAGES_TO_RAM: pages moved home
+ * @MOCKGPU_COUNTER_CPU_FAULTS: CPU faults on device-private pages
+ * @MOCKGPU_COUNTER_BYTES_COPIED_IN: bytes the copy engine put into VRAM
+ * @MOCKGPU_COUNTER_BYTES_COPIED_OUT: bytes the copy engine took out of VRAM
+ * @MOCKGPU_COUNTER_BYTES_ACCESSED: bytes ACCESS worked on
+ * @MOCKGPU_COUNTER_DEVICE_ERRORS: accesses the device side caught as wrong
+ * @MOCKGPU_COUNTER_LIVE_VRAM_PAGES: VRAM pages allocated now
+ * @MOCKGPU_COUNTER_LIVE_ALLOCATIONS: VRAM allocations now
+ * @MOCKGPU_COUNTER_LIVE_DMA_PAGES: pages mapped for DMA now
+ * @MOCKGPU_COUNTER_LIVE_VMS: VMs now
+ * @MOCKGPU_COUNTER_LIVE_DEVICE_PAGES: device pages in page tables now
+ * @MOCKGPU_COUNTER_LIVE_ZDD: allocations device pages refer to now
+ * @MOCKGPU_COUNTER_COUNT: how many there are
+ *
+ * The page and fault counts and the last two come from the SVM module and
+ * are sums over all its users; the others are the device's own.
+ */
+enum drm_mockgpu_counter {
+	MOCKGPU_COUNTER_PAGES_TO_DEVICE = 0,
+	MOCKGPU_COUNTER_PAGES_CLEARED = 1,
+	MOCKGPU_COUNTER_PAGES_TO_RAM = 2,
+	MOCKGPU_COUNTER_CPU_FAULTS = 3,
+	MOCKGPU_COUNTER_BYTES_COPIED_IN = 4,
+	MOCKGPU_COUNTER_BYTES_COPIED_OUT = 5,
+	MOCKGPU_COUNTER_BYTES_ACCESSED = 6,
+	MOCKGPU_COUNTER_DEVICE_ERRORS = 7,
+	MOCKGPU_COUNTER_LIVE_VRAM_PAGES = 8,
+	MOCKGPU_COUNTER_LIVE_ALLOCATIONS = 9,
+	MOCKGPU_COUNTER_LIVE_DMA_PAGES = 10,
+	MOCKGPU_COUNTER_LIVE_VMS = 11,
+	MOCKGPU_COUNTER_LIVE_DEVICE_PAGES = 12,
+	MOCKGPU_COUNTER_LIVE_ZDD = 13,
+	MOCKGPU_COUNTER_COUNT
+};
+
+/**
+ * struct drm_mockgpu_counters - read the counters
+ * @count: in: entries in @data; out: counters the driver has
+ * @pad: 0
+ * @data: array of __u64, filled up to the smaller of both
+ *
+ * Errors: -EFAULT bad @data.
+ */
+struct drm_mockgpu_counters {
+	__u32 count;
+	__u32 pad;
+	__u64 data;
+};
+
+#define DRM_IOCTL_MOCKGPU_QUERY \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_MOCKGPU_QUERY, struct drm_mockgpu_query)
+#define DRM_IOCTL_MOCKGPU_VM_CREATE \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_MOCKGPU_VM_CREATE, struct drm_mockgpu_vm)
+#define DRM_IOCTL_MOCKGPU_VM_DESTROY \
+	DRM_IOW(DRM_COMMAND_BASE + DRM_MOCKGPU_VM_DESTROY, struct drm_mockgpu_vm)
+#define DRM_IOCTL_MOCKGPU_POPULATE \
+	DRM_IOW(DRM_COMMAND_BASE + DRM_MOCKGPU_POPULATE, struct drm_mockgpu_populate)
+#define DRM_IOCTL_MOCKGPU_ACCESS \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_MOCKGPU_ACCESS, struct drm_mockgpu_access)
+#define DRM_IOCTL_MOCKGPU_EVICT \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_MOCKGPU_EVICT, struct drm_mockgpu_evict)
+#define DRM_IOCTL_MOCKGPU_RESIDENCY \
+	DRM_IOW(DRM_COMMAND_BASE + DRM_MOCKGPU_RESIDENCY, struct drm_mockgpu_residency)
+#define DRM_IOCTL_MOCKGPU_COUNTERS \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_MOCKGPU_COUNTERS, struct drm_mockgpu_counters)
+
+#if defined(__cplusplus)
+}
+#endif
+
+#endif
