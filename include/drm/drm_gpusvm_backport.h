@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+#ifndef _DRM_GPUSVM_BACKPORT_H_
+#define _DRM_GPUSVM_BACKPORT_H_
+
+#include <linux/types.h>
+
+/*
+ * The kernel's own drm_gpusvm_helper exports the published names, so ours
+ * carry a prefix in the symbol table. Driver source never sees it.
+ */
+#define drm_pagemap_destroy		gsb_drm_pagemap_destroy
+#define drm_pagemap_devmem_init		gsb_drm_pagemap_devmem_init
+#define drm_pagemap_evict_to_ram	gsb_drm_pagemap_evict_to_ram
+#define drm_pagemap_init		gsb_drm_pagemap_init
+#define drm_pagemap_migrate_to_devmem	gsb_drm_pagemap_migrate_to_devmem
+#define drm_pagemap_page_to_dpagemap	gsb_drm_pagemap_page_to_dpagemap
+#define drm_pagemap_pagemap_ops_get	gsb_drm_pagemap_pagemap_ops_get
+#define drm_pagemap_populate_mm		gsb_drm_pagemap_populate_mm
+#define drm_pagemap_put			gsb_drm_pagemap_put
+#define drm_pagemap_reinit		gsb_drm_pagemap_reinit
+
+/**
+ * DRM_GPUSVM_BACKPORT_API - tells the backport from the kernel's own headers
+ *
+ * Defined only here, so that one driver source can use the additions below
+ * when it is built against the backport and do without them in a kernel tree.
+ * Grows with every addition.
+ */
+#define DRM_GPUSVM_BACKPORT_API 1
+
+/**
+ * enum drm_gpusvm_backport_tier - kinds of device memory a kernel can offer
+ * @DRM_GPUSVM_BACKPORT_TIER_SYSTEM: no device memory; everything else works
+ * @DRM_GPUSVM_BACKPORT_TIER_COHERENT: device pages the CPU reads in place
+ * @DRM_GPUSVM_BACKPORT_TIER_PRIVATE: device pages that fault home on CPU access
+ */
+enum drm_gpusvm_backport_tier {
+	DRM_GPUSVM_BACKPORT_TIER_SYSTEM,
+	DRM_GPUSVM_BACKPORT_TIER_COHERENT,
+	DRM_GPUSVM_BACKPORT_TIER_PRIVATE,
+};
+
+bool drm_gpusvm_backport_has_tier(enum drm_gpusvm_backport_tier tier);
+
+/**
+ * struct drm_gpusvm_backport_stats - what the module did and what is alive
+ * @pages_to_device: pages moved or cleared into device memory
+ * @pages_cleared: those of them that had no CPU page before
+ * @pages_to_ram: pages moved home, by CPU fault or eviction
+ * @cpu_faults: CPU faults on device-private pages that were handled
+ * @live_pages: device pages in use now
+ * @live_zdd: allocations that device pages still refer to now
+ * @live_dma: DMA mappings held by migrations now
+ * @live_holds: references held on provider devices and modules now
+ *
+ * All are module-wide. The live values are zero when nothing is in use.
+ */
+struct drm_gpusvm_backport_stats {
+	u64 pages_to_device;
+	u64 pages_cleared;
+	u64 pages_to_ram;
+	u64 cpu_faults;
+	u64 live_pages;
+	u64 live_zdd;
+	u64 live_dma;
+	u64 live_holds;
+};
+
+void drm_gpusvm_backport_get_stats(struct drm_gpusvm_backport_stats *stats);
+
+#endif
