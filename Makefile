@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+# For people and DKMS. What kbuild reads is in Kbuild.
+
+KDIR ?= /lib/modules/$(shell uname -r)/build
+
+NAME := $(shell sed -n 's/^PACKAGE_NAME="\(.*\)"/\1/p' dkms.conf)
+VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
+DKMS_SOURCE := /usr/src/$(NAME)-$(VERSION)
+SOURCES := dkms.conf Kbuild Makefile include src mockgpu
+
+.PHONY: modules install clean dkms-install dkms-uninstall check demo help features
+
+modules: features
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+
+# Always run: another KDIR may be asked for than last time.
+features:
+	@src/compat/probe.sh $(KDIR) src/compat/features.h
+
+install: modules
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules_install
+	depmod $(shell cut -d'"' -f2 $(KDIR)/include/generated/utsrelease.h)
+
+clean:
+	$(MAKE) -C $(KDIR) M=$(CURDIR) clean
+	$(RM) src/compat/features.h
+
+dkms-install:
+	mkdir -p $(DKMS_SOURCE)
+	cp -a $(SOURCES) $(DKMS_SOURCE)
+	dkms install $(NAME)/$(VERSION)
+
+dkms-uninstall:
+	dkms remove $(NAME)/$(VERSION) --all
+	$(RM) -r $(DKMS_SOURCE)
+
+check:
+	scripts/check
+
+demo:
+	scripts/demo
+
+help:
+	@echo 'make                 build both modules for the running kernel'
+	@echo 'make modules KDIR=D  build them for the kernel whose headers are in D'
+	@echo 'make install         build and install them, without DKMS'
+	@echo 'make dkms-install    hand them to DKMS, which rebuilds them for new kernels'
+	@echo 'make dkms-uninstall  take them away from DKMS again'
+	@echo 'make demo            see memory move, in a virtual machine (root)'
+	@echo 'make check           run the tests, in virtual machines (root)'
+	@echo 'make clean           remove what a build left behind'
