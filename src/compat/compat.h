@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * Every difference between kernels, and nothing else.
+ *
+ * The words GSB_HAVE_* come from the probes (probe.sh) and from macros the
+ * kernel itself defines, never from version numbers: distributions backport.
+ */
+#ifndef GSB_COMPAT_H
+#define GSB_COMPAT_H
+
+#include <linux/memremap.h>
+#include <linux/migrate.h>
+#include <linux/mm.h>
+
+#include "compat/features.h"
+
+/*
+ * 1afaeb8293c9 ("mm/migrate: Trylock device page in do_swap_page") made core
+ * mm lock the page before the CPU fault callback. It cannot be probed, but it
+ * came with the release that also brought migrate_device_pfns().
+ */
+#ifdef GSB_HAVE_MIGRATE_DEVICE_PFNS
+#define GSB_FAULT_PAGE_IS_LOCKED 1
+#define GSB_FAULT_GFP	GFP_KERNEL
+#else
+#define GSB_FAULT_GFP	GFP_NOWAIT	/* no waiting with a stray reference */
+#endif
+
+/* The DMA API of a device can be replaced by its driver. */
+#if defined(CONFIG_ARCH_HAS_DMA_OPS) || defined(CONFIG_DMA_OPS)
+#define GSB_HAVE_DMA_OPS 1
+#endif
+
+/* 82ba975e4c43 ("mm: allow compound zone device pages") hid page->pgmap. */
+static inline struct dev_pagemap *gsb_page_pgmap(const struct page *page)
+{
+#ifdef GSB_HAVE_PAGE_PGMAP_FN
+	return page_pgmap(page);
+#else
+	return page->pgmap;
+#endif
+}
+
+/*
+ * A free device page becomes one in use: locked, one reference. Large device
+ * folios gave the function two more arguments.
+ */
+static inline void gsb_device_page_init(struct page *page,
+					struct dev_pagemap *pgmap)
+{
+#ifdef GSB_HAVE_ZONE_DEVICE_PAGE_INIT_ORDER
+	zone_device_page_init(page, pgmap, 0);
+#else
+	zone_device_page_init(page);
+#endif
+}
+
+/*
+ * Flags a device page got from its last contents would go over to the next.
+ * The newer zone_device_page_init() resets the page by itself.
+ */
+static inline void gsb_device_page_scrub(struct page *page)
+{
+#ifndef GSB_HAVE_ZONE_DEVICE_PAGE_INIT_ORDER
+	struct folio *folio = page_folio(page);
+
+	folio_clear_dirty(folio);
+	folio_clear_referenced(folio);
+	folio_clear_uptodate(folio);
+	folio_clear_workingset(folio);
+#endif
+}
+
+void gsb_migrate_device_pfns(unsigned long *pfns, unsigned long npages);
+
+#endif
