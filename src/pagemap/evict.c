@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * Eviction: bring an allocation home without asking where it is mapped.
+ *
+ * Works from frame numbers; core mm finds all mappings by itself. So it needs
+ * no mm (the process that made the allocation may be gone while a child still
+ * uses the pages), no mmap_lock, and works while the device is unplugged.
+ */
+#include <linux/completion.h>
+#include <linux/migrate.h>
+#include <linux/pagemap.h>
+#include <linux/sched.h>
+
+#include <drm/drm_pagemap.h>
+
+#include "compat/compat.h"
+#include "evict.h"
+#include "job.h"
+#include "to_ram.h"
+#include "zdd.h"
+
+/* One job's worth: bounds its memory, and the time until it reschedules. */
+#define GSB_EVICT_CHUNK		512UL
+/* A page somebody uses for a moment is worth waiting for, a pin is not. */
+#define GSB_EVICT_ATTEMPTS	5
+#define GSB_EVICT_PAUSE_MS	4
+
+/*
+ * Which pages can be collected is only known once they are locked; whose they
+ * are decides about each. A frame whose page is free has nothing behind it.
+ */
+static int gsb_evict_place(struct gsb_job *job)
+{
+	const gfp_t gfp = GFP_HIGHUSER_MOVABLE | __GFP_NOWARN;
+	unsigned long i;
+
+	for (i = 0; i < job->npages; i++) {
+		struct page *from = migrate_pfn_to_page(job->src[i]);
+		struct drm_pagemap_zdd *zdd = from ? gsb_page_zdd(from) : NULL;
+		struct page *page;
+
+		if (!zdd || zdd->devmem != job->devmem ||
+		    !gsb_to_ram_wanted(job->src[i], zdd))
+			continue;
+		page = alloc_page(gfp);
+		if (!page)
+			return -ENOMEM;
+		gsb_to_ram_place(job, i, page);
+	}
+	return 0;
+}
+
+static int gsb_evict_chunk(struct drm_pagemap_devmem *devmem,
+			   const unsigned long *pfn, unsigned long npages)
+{
+	struct gsb_job job;
+	int err, short_of_memory;
+
+	err = gsb_job_init(&job, devmem, npages, DMA_FROM_DEVICE, GFP_KERNEL);
+	if (err)
+		return err;
+	memcpy(job.src, pfn, npages * sizeof(*pfn));
+
+	gsb_migrate_device_pfns(job.src, npages);
+	short_of_memory = gsb_evict_place(&job);
+	/* What has a place goes home all the same. */
+	err = gsb_job_transfer(&job);
+	if (err)
+		gsb_job_unplace(&job);
+	migrate_device_pages(job.src, job.dst, npages);
+	gsb_to_ram_account(&job);
+	migrate_device_finalize(job.src, job.dst, npages);
+
+	gsb_job_fini(&job);
+	return err ?: short_of_memory;
+}
+
+static int gsb_evict_pfns(struct drm_pagemap_devmem *devmem,
+			  const unsigned long *pfn, unsigned long npages)
+{
+	unsigned long i;
+	int ret = 0;
+
+	for (i = 0; i < npages; i += GSB_EVICT_CHUNK) {
+		int err = gsb_evict_chunk(devmem, pfn + i,
+					  min(npages - i, GSB_EVICT_CHUNK));
+
+		/* The others may well move: go on, report the first. */
+		if (err && !ret)
+			ret = err;
+		cond_resched();
+	}
+	return ret;
+}
+
+/**
+ * gsb_evict_once() - one attempt to bring every page of an allocation home
+ * @devmem: the allocation; the caller keeps it alive
+ *
+ * Context: May sleep. No lock that a page release or the driver's copy engine
+ * needs may be held.
+ * Return: 0 when nothing went wrong, which does not mean that all pages could
+ * be collected; -ENOMEM, or what the driver's callbacks returned.
+ */
+int gsb_evict_once(struct drm_pagemap_devmem *devmem)
+{
+	unsigned long npages = devmem->size >> PAGE_SHIFT;
+	unsigned long *pfn;
+	int err;
+
+	pfn = kvcalloc(npages, sizeof(*pfn), GFP_KERNEL);
+	if (!pfn)
+		return -ENOMEM;
+	err = devmem->ops->populate_devmem_pfn(devmem, npages, pfn);
+	if (!err)
+		err = gsb_evict_pfns(devmem, pfn, npages);
+	kvfree(pfn);
+	return err;
+}
+
+static bool gsb_evict_done(struct drm_pagemap_devmem *devmem)
+{
+	return wait_for_completion_timeout(&devmem->detached,
+					   msecs_to_jiffies(GSB_EVICT_PAUSE_MS));
+}
+
+/**
+ * drm_pagemap_evict_to_ram() - bring an allocation home
+ * @devmem_allocation: allocation a migration was started for; the caller has
+ *	a reference of its own on the driver's object
+ *
+ * Pages that somebody else holds are tried again a few times. Nothing is
+ * promised about which pages have moved when an error is returned; each page
+ * is whole, at one place or the other.
+ *
+ * Context: May sleep, for a bounded time. No lock that a page release or the
+ * driver's copy engine needs may be held.
+ * Return: 0 once no page of the allocation is in use; -EBUSY when somebody
+ * keeps pages; -ENOMEM; or what the driver's callbacks returned.
+ */
+int drm_pagemap_evict_to_ram(struct drm_pagemap_devmem *devmem_allocation)
+{
+	int attempt, err = 0;
+
+	for (attempt = 0; attempt < GSB_EVICT_ATTEMPTS; attempt++) {
+		if (completion_done(&devmem_allocation->detached))
+			return 0;
+		err = gsb_evict_once(devmem_allocation);
+		if (gsb_evict_done(devmem_allocation))
+			return 0;
+	}
+	return err ?: -EBUSY;
+}
+EXPORT_SYMBOL_GPL(drm_pagemap_evict_to_ram);

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * The CPU touches a device-private page: bring it, and its neighbours, home.
+ *
+ * Lock order: mmap_lock (read, the fault's) -> page locks -> the driver's
+ * engine lock. Nothing else may be taken here: a CPU fault happens anywhere,
+ * also inside a driver's own copy_from_user().
+ *
+ * Kernels before 6.15 do not lock the page that faults. Each thread that
+ * waits for it holds a reference, and each reference makes the page look
+ * pinned to all others, so nobody may wait or do slow work before the page
+ * is locked by the collection.
+ */
+#include <linux/jiffies.h>
+#include <linux/log2.h>
+#include <linux/migrate.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/sched/signal.h>
+
+#include <drm/drm_pagemap.h>
+
+#include "compat/compat.h"
+#include "job.h"
+#include "ops.h"
+#include "to_ram.h"
+#include "zdd.h"
+#include "../stats.h"
+
+/* What one fault brings home. */
+struct gsb_window {
+	unsigned long start;
+	unsigned long end;
+};
+
+/*
+ * The allocation as it would lie if the mapping had not moved since. Only a
+ * hint: which of the pages in the window belong to it is checked for each.
+ */
+static struct gsb_window gsb_window_whole(const struct vm_fault *vmf,
+					  const struct drm_pagemap_devmem *devmem)
+{
+	unsigned long size = roundup_pow_of_two(devmem->size);
+	unsigned long start = ALIGN_DOWN(vmf->address, size);
+	struct gsb_window window = {
+		.start = max(start, vmf->vma->vm_start),
+		.end = min(start + size, vmf->vma->vm_end),
+	};
+
+	return window;
+}
+
+static struct gsb_window gsb_window_single(const struct vm_fault *vmf)
+{
+	unsigned long start = vmf->address & PAGE_MASK;
+
+	return (struct gsb_window){ start, start + PAGE_SIZE };
+}
+
+/*
+ * The page that faulted must move, and is worth reclaim. Its neighbours are
+ * brought along while memory is easy to have.
+ */
+static int gsb_fault_place(struct gsb_job *job, const struct vm_fault *vmf,
+			   unsigned long start)
+{
+	const unsigned long wanted = ((vmf->address & PAGE_MASK) - start) >>
+				     PAGE_SHIFT;
+	const gfp_t easy = GFP_HIGHUSER_MOVABLE | __GFP_NORETRY | __GFP_NOWARN;
+	struct drm_pagemap_zdd *zdd = gsb_page_zdd(vmf->page);
+	struct page *page;
+	unsigned long i;
+
+	if (!gsb_to_ram_wanted(job->src[wanted], zdd))
+		return 0;
+	page = alloc_page_vma(GFP_HIGHUSER_MOVABLE, vmf->vma, vmf->address);
+	if (!page)
+		return -ENOMEM;
+	gsb_to_ram_place(job, wanted, page);
+
+	for (i = 0; i < job->npages; i++) {
+		if (i == wanted || !gsb_to_ram_wanted(job->src[i], zdd))
+			continue;
+		page = alloc_page_vma(easy, vmf->vma, start + (i << PAGE_SHIFT));
+		if (!page)
+			break;
+		gsb_to_ram_place(job, i, page);
+	}
+	return 0;
+}
+
+/*
+ * A race that was lost is no error: somebody else has moved the page or is
+ * at it, and the access is simply tried again.
+ */
+static int gsb_fault_move(struct gsb_job *job, struct vm_fault *vmf,
+			  struct gsb_window window)
+{
+	struct migrate_vma migrate = {
+		.vma = vmf->vma,
+		.start = window.start,
+		.end = window.end,
+		.src = job->src,
+		.dst = job->dst,
+		.pgmap_owner = gsb_page_pgmap(vmf->page)->owner,
+		.flags = MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
+		.fault_page = vmf->page,
+	};
+	int err;
+
+	err = migrate_vma_setup(&migrate);
+	if (err)
+		return err;
+
+	err = gsb_fault_place(job, vmf, window.start);
+	if (!err)
+		err = gsb_job_transfer(job);
+	if (err)
+		gsb_job_unplace(job);
+	migrate_vma_pages(&migrate);
+	gsb_to_ram_account(job);
+	migrate_vma_finalize(&migrate);
+	return err;
+}
+
+static int gsb_fault_window(struct vm_fault *vmf,
+			    struct drm_pagemap_devmem *devmem,
+			    struct gsb_window window)
+{
+	unsigned long npages = (window.end - window.start) >> PAGE_SHIFT;
+	struct gsb_job job;
+	int err;
+
+	err = gsb_job_init(&job, devmem, npages, DMA_FROM_DEVICE,
+			   GSB_FAULT_GFP | __GFP_NOWARN);
+	if (err)
+		return err;
+	err = gsb_fault_move(&job, vmf, window);
+	gsb_job_fini(&job);
+	return err;
+}
+
+/*
+ * Keep the pages where they are for the rest of their timeslice, which is
+ * short. An access by the kernel is not made to wait: it may hold anything.
+ * On kernels that did not lock the page the fault is just taken again.
+ */
+static bool gsb_fault_must_wait(const struct vm_fault *vmf,
+				const struct drm_pagemap_devmem *devmem)
+{
+	u64 now = get_jiffies_64();
+
+	if (!time_before64(now, devmem->timeslice_expiration) ||
+	    !(vmf->flags & FAULT_FLAG_USER) || fatal_signal_pending(current))
+		return false;
+#ifdef GSB_FAULT_PAGE_IS_LOCKED
+	schedule_timeout_killable(devmem->timeslice_expiration - now);
+	return false;
+#else
+	return true;
+#endif
+}
+
+static vm_fault_t gsb_fault_result(int err)
+{
+	if (!err)
+		return 0;
+	return err == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
+}
+
+/**
+ * gsb_cpu_fault() - bring home what the CPU wants
+ * @vmf: the fault; core mm has a reference on its page, which keeps the
+ *	allocation behind it alive
+ *
+ * The whole allocation comes; when that cannot be done, the one page.
+ *
+ * Context: mmap_lock held for reading. May sleep.
+ * Return: 0 when the access is to be tried again, VM_FAULT_OOM when not even
+ * one page is to be had, VM_FAULT_SIGBUS when the contents cannot be read.
+ */
+vm_fault_t gsb_cpu_fault(struct vm_fault *vmf)
+{
+	struct drm_pagemap_devmem *devmem = gsb_page_zdd(vmf->page)->devmem;
+	int err;
+
+#ifndef GSB_FAULT_PAGE_IS_LOCKED
+	if (PageLocked(vmf->page))
+		return 0;
+#endif
+	if (gsb_fault_must_wait(vmf, devmem))
+		return 0;
+
+	gsb_stat_add(GSB_STAT_CPU_FAULTS, 1);
+	err = gsb_fault_window(vmf, devmem, gsb_window_whole(vmf, devmem));
+	if (err)
+		err = gsb_fault_window(vmf, devmem, gsb_window_single(vmf));
+	return gsb_fault_result(err);
+}

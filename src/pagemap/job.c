@@ -1,0 +1,436 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * The stages every migration shares: plan, map, copy or clear, unmap.
+ *
+ * No locks of our own are taken here. The pages of a job are locked by core
+ * mm (sources) and by whoever placed them (destinations) for as long as the
+ * job lasts; the callbacks of the driver may take its engine lock inside.
+ */
+#include <linux/dma-mapping.h>
+#include <linux/migrate.h>
+#include <linux/pagemap.h>
+#include <linux/slab.h>
+
+#include <drm/drm_pagemap.h>
+
+#include "job.h"
+#include "../stats.h"
+#include "zdd.h"
+
+static_assert(sizeof_field(struct gsb_job, single.addr) ==
+	      sizeof(struct drm_pagemap_addr));
+
+static void gsb_job_use_single(struct gsb_job *job)
+{
+	job->src = &job->single.src;
+	job->dst = &job->single.dst;
+	job->device = &job->single.device;
+	job->addr = (struct drm_pagemap_addr *)job->single.addr;
+	job->pfn = &job->single.pfn;
+	job->kind = &job->single.kind;
+}
+
+static int gsb_job_alloc_arrays(struct gsb_job *job, gfp_t gfp)
+{
+	const size_t per_page = sizeof(*job->src) + sizeof(*job->dst) +
+				sizeof(*job->device) + sizeof(*job->addr) +
+				sizeof(*job->pfn) + sizeof(*job->kind);
+	void *pos = kvcalloc(job->npages, per_page, gfp);
+
+	if (!pos)
+		return -ENOMEM;
+
+	job->arrays = pos;
+	job->addr = pos;
+	job->src = pos += job->npages * sizeof(*job->addr);
+	job->dst = pos += job->npages * sizeof(*job->src);
+	job->device = pos += job->npages * sizeof(*job->dst);
+	job->pfn = pos += job->npages * sizeof(*job->device);
+	job->kind = pos += job->npages * sizeof(*job->pfn);
+	return 0;
+}
+
+/**
+ * gsb_job_init() - start an attempt with nothing collected
+ * @job: memory for it, usually on the stack
+ * @devmem: the allocation pages move into or out of
+ * @npages: pages it may cover, at least 1
+ * @dir: DMA_TO_DEVICE or DMA_FROM_DEVICE
+ * @gfp: how to allocate; nothing is allocated for a single page
+ *
+ * Context: As @gfp allows.
+ * Return: 0 or -ENOMEM. On success gsb_job_fini() ends the job.
+ */
+int gsb_job_init(struct gsb_job *job, struct drm_pagemap_devmem *devmem,
+		 unsigned long npages, enum dma_data_direction dir, gfp_t gfp)
+{
+	memset(job, 0, sizeof(*job));
+	job->devmem = devmem;
+	job->npages = npages;
+	job->dir = dir;
+
+	if (npages > 1)
+		return gsb_job_alloc_arrays(job, gfp);
+	gsb_job_use_single(job);
+	return 0;
+}
+
+/**
+ * gsb_job_fini() - free what the job allocated for itself
+ * @job: the job; nothing of it is mapped any more
+ *
+ * Context: Process context.
+ */
+void gsb_job_fini(struct gsb_job *job)
+{
+	if (job->segs != &job->single.seg)
+		kvfree(job->segs);
+	kvfree(job->arrays);
+}
+
+static bool gsb_job_to_device(const struct gsb_job *job)
+{
+	return job->dir == DMA_TO_DEVICE;
+}
+
+/* The system memory side of page @i; NULL for a hole. */
+static struct page *gsb_job_system_page(const struct gsb_job *job,
+					unsigned long i)
+{
+	return migrate_pfn_to_page(gsb_job_to_device(job) ? job->src[i] :
+							    job->dst[i]);
+}
+
+static enum gsb_kind gsb_job_kind(const struct gsb_job *job, unsigned long i)
+{
+	if (!job->dst[i])
+		return GSB_PAGE_STAYS;
+	return gsb_job_system_page(job, i) ? GSB_PAGE_SYSTEM : GSB_PAGE_HOLE;
+}
+
+static bool gsb_job_extends(const struct gsb_job *job,
+			    const struct gsb_segment *seg, unsigned long i)
+{
+	unsigned long first = seg->first;
+
+	if (gsb_job_kind(job, i) != seg->kind)
+		return false;
+	if (page_to_pfn(job->device[i]) !=
+	    page_to_pfn(job->device[first]) + seg->count)
+		return false;
+	return seg->kind == GSB_PAGE_HOLE ||
+	       page_to_pfn(gsb_job_system_page(job, i)) ==
+	       page_to_pfn(gsb_job_system_page(job, first)) + seg->count;
+}
+
+/*
+ * Find the run that starts at or after page @i and hold at most @limit pages
+ * in it. Returns the page behind it; an empty run means there is none left.
+ */
+static unsigned long gsb_job_next_run(const struct gsb_job *job,
+				      unsigned long i, unsigned long limit,
+				      struct gsb_segment *seg)
+{
+	memset(seg, 0, sizeof(*seg));
+	while (i < job->npages && gsb_job_kind(job, i) == GSB_PAGE_STAYS)
+		i++;
+	if (i == job->npages)
+		return i;
+
+	seg->kind = gsb_job_kind(job, i);
+	seg->first = i;
+	do {
+		seg->count++;
+	} while (++i < job->npages && seg->count < limit &&
+		 gsb_job_extends(job, seg, i));
+	return i;
+}
+
+static int gsb_job_alloc_segs(struct gsb_job *job, unsigned long nsegs)
+{
+	if (nsegs <= 1)
+		job->segs = &job->single.seg;
+	else
+		job->segs = kvcalloc(nsegs, sizeof(*job->segs), GFP_KERNEL);
+	return job->segs ? 0 : -ENOMEM;
+}
+
+/* Cut the placed pages into runs: counted first, so as to allocate once. */
+static int gsb_job_plan(struct gsb_job *job)
+{
+	unsigned long limit, nsegs = 0, i = 0;
+	struct gsb_segment run;
+	int err;
+
+	limit = max(dma_max_mapping_size(job->devmem->dev) >> PAGE_SHIFT, 1UL);
+	for (;;) {
+		i = gsb_job_next_run(job, i, limit, &run);
+		if (!run.count)
+			break;
+		nsegs++;
+	}
+
+	err = gsb_job_alloc_segs(job, nsegs);
+	if (err)
+		return err;
+
+	for (i = 0; job->nsegs < nsegs; job->nsegs++)
+		i = gsb_job_next_run(job, i, limit, &job->segs[job->nsegs]);
+	return 0;
+}
+
+/* Describe one mapping as entries of 2^n pages. */
+static void gsb_job_fill_addr(struct gsb_job *job,
+			      const struct gsb_segment *seg)
+{
+	unsigned long done = 0;
+
+	while (done < seg->count) {
+		unsigned int order = ilog2(seg->count - done);
+
+		job->addr[seg->first + done] =
+			drm_pagemap_addr_encode(seg->dma + (done << PAGE_SHIFT),
+						DRM_INTERCONNECT_SYSTEM, order,
+						job->dir);
+		done += 1UL << order;
+	}
+}
+
+static int gsb_job_map_system(struct gsb_job *job, struct gsb_segment *seg)
+{
+	struct device *dev = job->devmem->dev;
+
+	seg->dma = dma_map_page(dev, gsb_job_system_page(job, seg->first), 0,
+				seg->count << PAGE_SHIFT, job->dir);
+	if (dma_mapping_error(dev, seg->dma))
+		return -ENOMEM;
+	seg->mapped = true;
+	gsb_stat_add(GSB_STAT_LIVE_DMA, 1);
+	gsb_job_fill_addr(job, seg);
+	return 0;
+}
+
+static bool gsb_job_driver_clears(const struct gsb_job *job)
+{
+	return job->devmem->ops->clear_devmem;
+}
+
+/* A driver that cannot clear copies zeroes: one mapping serves all holes. */
+static int gsb_job_map_hole(struct gsb_job *job, struct gsb_segment *seg)
+{
+	struct device *dev = job->devmem->dev;
+	unsigned long i;
+
+	if (gsb_job_driver_clears(job))
+		return 0;
+	if (!job->zero_mapped) {
+		job->zero_dma = dma_map_page(dev, ZERO_PAGE(0), 0, PAGE_SIZE,
+					     DMA_TO_DEVICE);
+		if (dma_mapping_error(dev, job->zero_dma))
+			return -ENOMEM;
+		job->zero_mapped = true;
+		gsb_stat_add(GSB_STAT_LIVE_DMA, 1);
+	}
+	for (i = seg->first; i < seg->first + seg->count; i++)
+		job->addr[i] = drm_pagemap_addr_encode(job->zero_dma,
+						       DRM_INTERCONNECT_SYSTEM,
+						       0, DMA_TO_DEVICE);
+	return 0;
+}
+
+static int gsb_job_map(struct gsb_job *job)
+{
+	unsigned long i;
+	int err = 0;
+
+	for (i = 0; i < job->nsegs && !err; i++) {
+		struct gsb_segment *seg = &job->segs[i];
+
+		if (seg->kind == GSB_PAGE_HOLE)
+			err = gsb_job_map_hole(job, seg);
+		else
+			err = gsb_job_map_system(job, seg);
+	}
+	return err;
+}
+
+/* The only place where mappings end, after success and after any error. */
+static void gsb_job_unmap(struct gsb_job *job)
+{
+	struct device *dev = job->devmem->dev;
+	unsigned long i;
+
+	for (i = 0; i < job->nsegs; i++) {
+		struct gsb_segment *seg = &job->segs[i];
+
+		if (!seg->mapped)
+			continue;
+		dma_unmap_page(dev, seg->dma, seg->count << PAGE_SHIFT,
+			       job->dir);
+		seg->mapped = false;
+		gsb_stat_sub(GSB_STAT_LIVE_DMA, 1);
+	}
+	if (job->zero_mapped) {
+		dma_unmap_page(dev, job->zero_dma, PAGE_SIZE, DMA_TO_DEVICE);
+		job->zero_mapped = false;
+		gsb_stat_sub(GSB_STAT_LIVE_DMA, 1);
+	}
+}
+
+static bool gsb_job_clears(const struct gsb_job *job,
+			   const struct gsb_segment *seg)
+{
+	return seg->kind == GSB_PAGE_HOLE && gsb_job_driver_clears(job);
+}
+
+static int gsb_job_call_driver(struct gsb_job *job, bool clear,
+			       unsigned long first, unsigned long count)
+{
+	const struct drm_pagemap_devmem_ops *ops = job->devmem->ops;
+	struct dma_fence *fence = job->devmem->pre_migrate_fence;
+	struct page **pages = job->device + first;
+
+	if (clear)
+		return ops->clear_devmem(pages, count, fence);
+	if (gsb_job_to_device(job))
+		return ops->copy_to_devmem(pages, job->addr + first, count,
+					   fence);
+	return ops->copy_to_ram(pages, job->addr + first, count, fence);
+}
+
+/*
+ * Runs that follow each other go to the driver in one call. A gap ends the
+ * call, so that the driver never has to tell an empty entry from address 0.
+ */
+static int gsb_job_copy(struct gsb_job *job)
+{
+	unsigned long i = 0;
+	int err = 0;
+
+	while (i < job->nsegs && !err) {
+		unsigned long first = job->segs[i].first;
+		unsigned long end = first;
+		bool clear = gsb_job_clears(job, &job->segs[i]);
+
+		do {
+			end += job->segs[i].count;
+		} while (++i < job->nsegs && job->segs[i].first == end &&
+			 gsb_job_clears(job, &job->segs[i]) == clear);
+		err = gsb_job_call_driver(job, clear, first, end - first);
+	}
+	return err;
+}
+
+/**
+ * gsb_job_transfer() - bring the contents of all placed pages across
+ * @job: job with @dst and @device filled for the pages that move
+ *
+ * When it returns nothing is mapped for DMA any more, whatever happened; on
+ * machines with bounce buffers only then is the data in its place, which is
+ * why this comes before any page is shown to the CPU again.
+ *
+ * Context: May sleep. Source and destination pages are locked.
+ * Return: 0, -ENOMEM, or what the copy callback returned.
+ */
+int gsb_job_transfer(struct gsb_job *job)
+{
+	int err;
+
+	err = gsb_job_plan(job);
+	if (err)
+		return err;
+	err = gsb_job_map(job);
+	if (!err)
+		err = gsb_job_copy(job);
+	gsb_job_unmap(job);
+	return err;
+}
+
+/**
+ * gsb_job_unplace() - give all destination pages back
+ * @job: job whose contents have not been committed
+ *
+ * Afterwards finalize restores every source page.
+ *
+ * Context: May sleep.
+ */
+void gsb_job_unplace(struct gsb_job *job)
+{
+	unsigned long i;
+
+	for (i = 0; i < job->npages; i++) {
+		struct page *page = migrate_pfn_to_page(job->dst[i]);
+
+		if (!page)
+			continue;
+		unlock_page(page);
+		put_page(page);
+		job->dst[i] = 0;
+	}
+}
+
+/**
+ * gsb_job_count() - how many pages of one kind there are
+ * @job: job whose pages were sorted
+ * @kind: what to count
+ *
+ * Context: Any.
+ * Return: Number of pages.
+ */
+unsigned long gsb_job_count(const struct gsb_job *job, enum gsb_kind kind)
+{
+	unsigned long i, n = 0;
+
+	for (i = 0; i < job->npages; i++)
+		n += job->kind[i] == kind;
+	return n;
+}
+
+/**
+ * gsb_job_has_moved() - did core mm really move this page?
+ * @job: job after migrate_vma_pages() or migrate_device_pages()
+ * @i: index of the page
+ *
+ * The commit can still refuse a page: only the bit it leaves behind counts.
+ *
+ * Context: Any, before finalize.
+ * Return: true if it did.
+ */
+bool gsb_job_has_moved(const struct gsb_job *job, unsigned long i)
+{
+	return job->dst[i] && (job->src[i] & MIGRATE_PFN_MIGRATE);
+}
+
+/**
+ * gsb_job_moved() - how many pages core mm really moved
+ * @job: job after the commit
+ *
+ * Context: Any, before the job ends.
+ * Return: Number of pages.
+ */
+unsigned long gsb_job_moved(const struct gsb_job *job)
+{
+	unsigned long i, n = 0;
+
+	for (i = 0; i < job->npages; i++)
+		n += gsb_job_has_moved(job, i);
+	return n;
+}
+
+/**
+ * gsb_job_retire() - mark the device pages whose contents moved away
+ * @job: job towards RAM, committed but not finalized
+ *
+ * A reference that somebody still holds keeps such a page alive for a while;
+ * the mark tells everyone that there is nothing left in it to move.
+ *
+ * Context: The pages are still locked.
+ */
+void gsb_job_retire(struct gsb_job *job)
+{
+	unsigned long i;
+
+	for (i = 0; i < job->npages; i++)
+		if (gsb_job_has_moved(job, i))
+			gsb_page_retire(job->device[i]);
+}

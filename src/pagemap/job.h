@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+#ifndef GSB_PAGEMAP_JOB_H
+#define GSB_PAGEMAP_JOB_H
+
+#include <linux/dma-direction.h>
+#include <linux/types.h>
+
+struct device;
+struct dma_fence;
+struct drm_pagemap_addr;
+struct drm_pagemap_devmem;
+struct page;
+
+/*
+ * One attempt to move memory.
+ *
+ * Whoever collects the pages (a VMA range, a CPU fault, an eviction) fills
+ * @src; whoever places them fills @dst and @device. The stages in job.c do
+ * the rest and know nothing about where the pages came from. Nothing of an
+ * attempt lives outside of its job, so a retry starts clean.
+ */
+
+/* What one page of the job is. */
+enum gsb_kind {
+	GSB_PAGE_STAYS,		/* not ours to move, or cannot be moved */
+	GSB_PAGE_RESIDENT,	/* already where it should go */
+	GSB_PAGE_HOLE,		/* nothing to copy from: to be cleared */
+	GSB_PAGE_SYSTEM,	/* copied through a DMA mapping */
+};
+
+/*
+ * A run of pages of one kind, contiguous in device memory and, for
+ * GSB_PAGE_SYSTEM, in system memory too: one DMA mapping. @mapped is set the
+ * moment @dma is; taking down walks this record and nothing else.
+ */
+struct gsb_segment {
+	unsigned long first;	/* index of the first page */
+	unsigned long count;	/* pages */
+	dma_addr_t dma;
+	enum gsb_kind kind;
+	bool mapped;
+};
+
+struct gsb_job {
+	struct drm_pagemap_devmem *devmem;
+	enum dma_data_direction dir;
+
+	unsigned long npages;
+	unsigned long *src;		/* migrate entries, owned by core mm */
+	unsigned long *dst;		/* migrate entries of placed pages, or 0 */
+	struct page **device;		/* the device page of each placed entry */
+	struct drm_pagemap_addr *addr;	/* what the copy callbacks are given */
+	unsigned long *pfn;		/* frame numbers from the driver */
+	u8 *kind;			/* enum gsb_kind */
+	void *arrays;			/* all of the above, unless @single */
+
+	struct gsb_segment *segs;
+	unsigned long nsegs;
+	dma_addr_t zero_dma;		/* page of zeroes, for holes */
+	bool zero_mapped;
+
+	/* A job of one page must not need memory: it may be the way out. */
+	struct {
+		unsigned long src, dst, pfn;
+		u64 addr[2];
+		struct page *device;
+		struct gsb_segment seg;
+		u8 kind;
+	} single;
+};
+
+int gsb_job_init(struct gsb_job *job, struct drm_pagemap_devmem *devmem,
+		 unsigned long npages, enum dma_data_direction dir, gfp_t gfp);
+void gsb_job_fini(struct gsb_job *job);
+int gsb_job_transfer(struct gsb_job *job);
+void gsb_job_unplace(struct gsb_job *job);
+unsigned long gsb_job_count(const struct gsb_job *job, enum gsb_kind kind);
+bool gsb_job_has_moved(const struct gsb_job *job, unsigned long i);
+unsigned long gsb_job_moved(const struct gsb_job *job);
+void gsb_job_retire(struct gsb_job *job);
+
+#endif

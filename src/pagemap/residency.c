@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* Which pages of a range are already where they should go. */
+#include <linux/hmm.h>
+#include <linux/mmu_notifier.h>
+
+#include <drm/drm_pagemap.h>
+
+#include "compat/compat.h"
+#include "job.h"
+#include "residency.h"
+
+/*
+ * Of a snapshot only the kind of each page is used, and only as a hint. So
+ * nobody needs to be told when it gets stale, and a notifier that is not
+ * registered anywhere, which never sees an invalidation, is enough.
+ */
+static int gsb_snapshot(struct gsb_job *job, struct mm_struct *mm,
+			unsigned long start)
+{
+	struct mmu_interval_notifier never_called = { .mm = mm };
+	struct hmm_range range = {
+		.notifier = &never_called,
+		.start = start,
+		.end = start + (job->npages << PAGE_SHIFT),
+		.hmm_pfns = job->pfn,
+		.dev_private_owner = job->devmem->dpagemap->pagemap->owner,
+	};
+
+	memset(job->pfn, 0, job->npages * sizeof(*job->pfn));
+	return hmm_range_fault(&range);
+}
+
+static bool gsb_is_resident(const struct gsb_job *job, unsigned long hmm_pfn)
+{
+	struct page *page;
+
+	if (!(hmm_pfn & HMM_PFN_VALID))
+		return false;
+	page = hmm_pfn_to_page(hmm_pfn);
+	return is_zone_device_page(page) &&
+	       gsb_page_pgmap(page) == job->devmem->dpagemap->pagemap;
+}
+
+/**
+ * gsb_residency_mark() - find pages that need not move
+ * @job: job whose GSB_PAGE_STAYS pages are looked at; its pfn array is used
+ * @mm: address space, mmap_lock held for reading
+ * @start: user address of the job's first page
+ *
+ * Pages that are in the memory of the job's pagemap, whichever allocation
+ * they belong to, become GSB_PAGE_RESIDENT.
+ *
+ * Context: May sleep.
+ * Return: 0, or an error of hmm_range_fault().
+ */
+int gsb_residency_mark(struct gsb_job *job, struct mm_struct *mm,
+		       unsigned long start)
+{
+	unsigned long i;
+	int err;
+
+	mmap_assert_locked(mm);
+	err = gsb_snapshot(job, mm, start);
+	if (err)
+		return err;
+
+	for (i = 0; i < job->npages; i++)
+		if (job->kind[i] == GSB_PAGE_STAYS &&
+		    gsb_is_resident(job, job->pfn[i]))
+			job->kind[i] = GSB_PAGE_RESIDENT;
+	return 0;
+}

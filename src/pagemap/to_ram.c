@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* What a CPU fault and an eviction have in common on the way home. */
+#include <linux/migrate.h>
+#include <linux/pagemap.h>
+
+#include <drm/drm_pagemap.h>
+
+#include "job.h"
+#include "to_ram.h"
+#include "zdd.h"
+#include "../stats.h"
+
+/**
+ * gsb_to_ram_wanted() - does this collected page go home with the others?
+ * @src: migrate entry of a collected page
+ * @zdd: the allocation that is brought home
+ *
+ * After mremap() a window of addresses can show pages of other allocations,
+ * and a page can be alive although its contents have long moved: neither may
+ * be copied.
+ *
+ * Context: The page is locked.
+ * Return: true if it is one to move.
+ */
+bool gsb_to_ram_wanted(unsigned long src, const struct drm_pagemap_zdd *zdd)
+{
+	struct page *page = migrate_pfn_to_page(src);
+
+	if (!page || !(src & MIGRATE_PFN_MIGRATE))
+		return false;
+	return gsb_page_zdd(page) == zdd && !gsb_page_retired(page);
+}
+
+/**
+ * gsb_to_ram_place() - give one device page its place in RAM
+ * @job: job towards RAM
+ * @i: index of the device page
+ * @page: fresh RAM page, owned by the job from now on
+ *
+ * Context: May sleep, though nobody else can have the lock.
+ */
+void gsb_to_ram_place(struct gsb_job *job, unsigned long i, struct page *page)
+{
+	lock_page(page);
+	job->dst[i] = migrate_pfn(page_to_pfn(page));
+	job->device[i] = migrate_pfn_to_page(job->src[i]);
+}
+
+/**
+ * gsb_to_ram_account() - after the commit: retire and count what moved
+ * @job: job towards RAM, committed but not finalized
+ *
+ * Context: The pages are still locked.
+ */
+void gsb_to_ram_account(struct gsb_job *job)
+{
+	gsb_job_retire(job);
+	gsb_stat_add(GSB_STAT_PAGES_TO_RAM, gsb_job_moved(job));
+}

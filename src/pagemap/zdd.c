@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * Life of an allocation behind its device pages.
+ *
+ * The last page can go away under a page table lock or in an interrupt that
+ * completes I/O on a coherent page: nothing here sleeps or takes a lock.
+ */
+#include <linux/slab.h>
+
+#include "compat/compat.h"
+#include "ops.h"
+#include "zdd.h"
+#include "../stats.h"
+
+/**
+ * gsb_devmem_drop() - let go of an allocation no page refers to
+ * @devmem: the allocation; its release callback may free it
+ *
+ * Context: Any.
+ */
+void gsb_devmem_drop(struct drm_pagemap_devmem *devmem)
+{
+	const struct drm_pagemap_devmem_ops *ops = devmem->ops;
+
+	complete_all(&devmem->detached);
+	if (ops->devmem_release)
+		ops->devmem_release(devmem);
+}
+
+/**
+ * gsb_zdd_create() - make the object device pages will point to
+ * @devmem: allocation; the caller's reference goes to the object
+ *
+ * Context: May sleep.
+ * Return: An object with one reference, or NULL without memory; then the
+ * allocation is still the caller's.
+ */
+struct drm_pagemap_zdd *gsb_zdd_create(struct drm_pagemap_devmem *devmem)
+{
+	struct drm_pagemap_zdd *zdd = kmalloc(sizeof(*zdd), GFP_KERNEL);
+
+	if (!zdd)
+		return NULL;
+	refcount_set(&zdd->refs, 1);
+	zdd->devmem = devmem;
+	zdd->dpagemap = drm_pagemap_get(devmem->dpagemap);
+	gsb_stat_add(GSB_STAT_LIVE_ZDD, 1);
+	return zdd;
+}
+
+/**
+ * gsb_zdd_put_many() - drop references; the last one frees the allocation
+ * @zdd: the object
+ * @count: references to drop
+ *
+ * Context: Any.
+ */
+void gsb_zdd_put_many(struct drm_pagemap_zdd *zdd, unsigned long count)
+{
+	struct drm_pagemap *dpagemap = zdd->dpagemap;
+
+	if (!refcount_sub_and_test(count, &zdd->refs))
+		return;
+	gsb_devmem_drop(zdd->devmem);
+	kfree(zdd);
+	gsb_stat_sub(GSB_STAT_LIVE_ZDD, 1);
+	drm_pagemap_put(dpagemap);
+}
+
+/**
+ * gsb_page_zdd() - what stands behind a page, whoever it belongs to
+ * @page: any page the caller keeps from being freed
+ *
+ * Another provider keeps something else in the same field, so whose page it
+ * is gets checked first.
+ *
+ * Context: Any.
+ * Return: The object, or NULL for a page that is not one of ours.
+ */
+struct drm_pagemap_zdd *gsb_page_zdd(struct page *page)
+{
+	if (!is_zone_device_page(page) ||
+	    gsb_page_pgmap(page)->ops != drm_pagemap_pagemap_ops_get())
+		return NULL;
+	return drm_pagemap_page_zone_device_data(page);
+}
+
+/**
+ * drm_pagemap_page_to_dpagemap() - the pagemap a device page belongs to
+ * @page: a page the caller keeps from being freed
+ *
+ * Context: Any.
+ * Return: The pagemap, without a reference of its own; NULL for a page whose
+ * provider does not use this module.
+ */
+struct drm_pagemap *drm_pagemap_page_to_dpagemap(struct page *page)
+{
+	struct drm_pagemap_zdd *zdd = gsb_page_zdd(page);
+
+	return zdd ? zdd->dpagemap : NULL;
+}
+EXPORT_SYMBOL_GPL(drm_pagemap_page_to_dpagemap);
+
+/**
+ * drm_pagemap_devmem_init() - prepare an allocation for migration
+ * @devmem: allocation, embedded in the driver's own object
+ * @dev: device whose engine copies; the DMA API is called on it
+ * @owner: address space it is meant for, as a tag only
+ * @callbacks: what the driver does for it; they outlive the allocation
+ * @provider: whose pages they are; the caller has a reference
+ * @bytes: size, a multiple of the page size
+ * @fence: to be waited for before the pages are written, or NULL; the
+ *	reference goes with it
+ *
+ * Context: Any.
+ */
+void drm_pagemap_devmem_init(struct drm_pagemap_devmem *devmem,
+			     struct device *dev, struct mm_struct *owner,
+			     const struct drm_pagemap_devmem_ops *callbacks,
+			     struct drm_pagemap *provider, size_t bytes,
+			     struct dma_fence *fence)
+{
+	memset(devmem, 0, sizeof(*devmem));
+	devmem->dpagemap = provider;
+	devmem->size = bytes;
+	devmem->ops = callbacks;
+	devmem->dev = dev;
+	devmem->mm = owner;
+	devmem->pre_migrate_fence = fence;
+	init_completion(&devmem->detached);
+}
+EXPORT_SYMBOL_GPL(drm_pagemap_devmem_init);

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+#ifndef GSB_PAGEMAP_ZDD_H
+#define GSB_PAGEMAP_ZDD_H
+
+#include <linux/refcount.h>
+
+#include <drm/drm_pagemap.h>
+
+/*
+ * What all device pages of one allocation share, reached through
+ * page->zone_device_data. Each page in use holds a reference, and so does
+ * the migration that made the object. It only points to what lives as long
+ * as the device and its module do: pages outlive files, VMs and processes.
+ */
+struct drm_pagemap_zdd {
+	refcount_t refs;
+	struct drm_pagemap_devmem *devmem;
+	struct drm_pagemap *dpagemap;	/* counted */
+};
+
+struct drm_pagemap_zdd *gsb_zdd_create(struct drm_pagemap_devmem *devmem);
+void gsb_zdd_put_many(struct drm_pagemap_zdd *zdd, unsigned long count);
+void gsb_devmem_drop(struct drm_pagemap_devmem *devmem);
+struct drm_pagemap_zdd *gsb_page_zdd(struct page *page);
+
+static inline void gsb_zdd_get_many(struct drm_pagemap_zdd *zdd,
+				    unsigned long count)
+{
+	refcount_add(count, &zdd->refs);
+}
+
+static inline void gsb_zdd_put(struct drm_pagemap_zdd *zdd)
+{
+	gsb_zdd_put_many(zdd, 1);
+}
+
+/* Attach a page that was just initialised; this also unretires it. */
+static inline void gsb_page_set_zdd(struct page *page,
+				    struct drm_pagemap_zdd *zdd)
+{
+	page->zone_device_data = zdd;
+}
+
+static inline void gsb_page_retire(struct page *page)
+{
+	unsigned long data = (unsigned long)page->zone_device_data;
+
+	page->zone_device_data =
+		(void *)(data | DRM_PAGEMAP_ZDD_FLAG_MIGRATED);
+}
+
+static inline bool gsb_page_retired(const struct page *page)
+{
+	return (unsigned long)page->zone_device_data &
+	       DRM_PAGEMAP_ZDD_FLAG_MIGRATED;
+}
+
+#endif
