@@ -8,16 +8,27 @@
  * The kernel's own drm_gpusvm_helper exports the published names, so ours
  * carry a prefix in the symbol table. Driver source never sees it.
  */
-#define drm_pagemap_destroy		gsb_drm_pagemap_destroy
-#define drm_pagemap_devmem_init		gsb_drm_pagemap_devmem_init
-#define drm_pagemap_evict_to_ram	gsb_drm_pagemap_evict_to_ram
-#define drm_pagemap_init		gsb_drm_pagemap_init
-#define drm_pagemap_migrate_to_devmem	gsb_drm_pagemap_migrate_to_devmem
-#define drm_pagemap_page_to_dpagemap	gsb_drm_pagemap_page_to_dpagemap
-#define drm_pagemap_pagemap_ops_get	gsb_drm_pagemap_pagemap_ops_get
-#define drm_pagemap_populate_mm		gsb_drm_pagemap_populate_mm
-#define drm_pagemap_put			gsb_drm_pagemap_put
-#define drm_pagemap_reinit		gsb_drm_pagemap_reinit
+#define drm_pagemap_acquire_owner		gsb_drm_pagemap_acquire_owner
+#define drm_pagemap_cache_create_devm		gsb_drm_pagemap_cache_create_devm
+#define drm_pagemap_cache_lock_lookup		gsb_drm_pagemap_cache_lock_lookup
+#define drm_pagemap_cache_set_pagemap		gsb_drm_pagemap_cache_set_pagemap
+#define drm_pagemap_cache_unlock_lookup		gsb_drm_pagemap_cache_unlock_lookup
+#define drm_pagemap_destroy			gsb_drm_pagemap_destroy
+#define drm_pagemap_devmem_init			gsb_drm_pagemap_devmem_init
+#define drm_pagemap_evict_to_ram		gsb_drm_pagemap_evict_to_ram
+#define drm_pagemap_get_from_cache		gsb_drm_pagemap_get_from_cache
+#define drm_pagemap_get_from_cache_if_active	gsb_drm_pagemap_get_from_cache_if_active
+#define drm_pagemap_init			gsb_drm_pagemap_init
+#define drm_pagemap_migrate_to_devmem		gsb_drm_pagemap_migrate_to_devmem
+#define drm_pagemap_page_to_dpagemap		gsb_drm_pagemap_page_to_dpagemap
+#define drm_pagemap_pagemap_ops_get		gsb_drm_pagemap_pagemap_ops_get
+#define drm_pagemap_populate_mm			gsb_drm_pagemap_populate_mm
+#define drm_pagemap_put				gsb_drm_pagemap_put
+#define drm_pagemap_reinit			gsb_drm_pagemap_reinit
+#define drm_pagemap_release_owner		gsb_drm_pagemap_release_owner
+#define drm_pagemap_shrinker_add		gsb_drm_pagemap_shrinker_add
+#define drm_pagemap_shrinker_create_devm	gsb_drm_pagemap_shrinker_create_devm
+#define drm_pagemap_shrinker_might_lock		gsb_drm_pagemap_shrinker_might_lock
 
 /**
  * DRM_GPUSVM_BACKPORT_API - tells the backport from the kernel's own headers

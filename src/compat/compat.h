@@ -11,6 +11,7 @@
 #include <linux/memremap.h>
 #include <linux/migrate.h>
 #include <linux/mm.h>
+#include <linux/slab.h>
 
 #include "compat/features.h"
 
@@ -24,6 +25,11 @@
 #define GSB_FAULT_GFP	GFP_KERNEL
 #else
 #define GSB_FAULT_GFP	GFP_NOWAIT	/* no waiting with a stray reference */
+#endif
+
+/* Typed allocation, and its first argument, are all that is used of it. */
+#ifndef kzalloc_obj
+#define kzalloc_obj(obj)	kzalloc(sizeof(obj), GFP_KERNEL)
 #endif
 
 /* The DMA API of a device can be replaced by its driver. */

@@ -126,6 +126,7 @@ answers()
 	compiled FOLIO_FREE
 	compiled PLATFORM_REMOVE_VOID
 	exported MIGRATE_DEVICE_PFNS migrate_device_pfns
+	exported SHRINKER_ALLOC shrinker_alloc
 	header_has PAGE_PGMAP_FN ' \*page_pgmap(' linux/mmzone.h linux/mm.h linux/memremap.h
 	header_has DMA_OPS_MAP_PHYS '(\*map_phys)(struct device' linux/dma-map-ops.h
 	header_has DRM_DRIVER_DATE 'char \*date;' drm/drm_drv.h

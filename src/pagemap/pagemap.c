@@ -17,7 +17,9 @@
 #include <drm/drm_drv.h>
 #include <drm/drm_file.h>
 #include <drm/drm_pagemap.h>
+#include <drm/drm_pagemap_util.h>
 
+#include "compat/compat.h"
 #include "pagemap.h"
 #include "../stats.h"
 
@@ -51,7 +53,7 @@ static struct drm_pagemap_dev_hold *gsb_hold_create(struct drm_device *drm)
 {
 	struct drm_pagemap_dev_hold *hold;
 
-	hold = kzalloc(sizeof(*hold), GFP_KERNEL);
+	hold = kzalloc_obj(*hold);
 	if (!hold)
 		return ERR_PTR(-ENOMEM);
 
@@ -132,17 +134,26 @@ EXPORT_SYMBOL_GPL(drm_pagemap_reinit);
 void drm_pagemap_destroy(struct drm_pagemap *dpagemap,
 			 bool is_atomic_or_reclaim)
 {
-	/* The callback may hand the object to its next user. */
-	struct drm_pagemap_dev_hold *hold = dpagemap->dev_hold;
-
 	dpagemap->ops->destroy(dpagemap, is_atomic_or_reclaim);
-	gsb_hold_release(hold);
 }
 EXPORT_SYMBOL_GPL(drm_pagemap_destroy);
 
+/*
+ * An idle pagemap in a cache does not keep its module either: what destroys it
+ * later, the shrinker or the device's unbinding, runs while that is loaded.
+ */
 static void gsb_pagemap_last_put(struct kref *ref)
 {
-	drm_pagemap_destroy(container_of(ref, struct drm_pagemap, ref), true);
+	struct drm_pagemap *dpagemap =
+		container_of(ref, struct drm_pagemap, ref);
+	/* Either call may hand the object to its next user at once. */
+	struct drm_pagemap_dev_hold *hold = dpagemap->dev_hold;
+
+	if (dpagemap->cache)
+		drm_pagemap_shrinker_add(dpagemap);
+	else
+		drm_pagemap_destroy(dpagemap, true);
+	gsb_hold_release(hold);
 }
 
 /**
@@ -154,10 +165,32 @@ static void gsb_pagemap_last_put(struct kref *ref)
  */
 void drm_pagemap_put(struct drm_pagemap *dpagemap)
 {
-	if (dpagemap)
-		kref_put(&dpagemap->ref, gsb_pagemap_last_put);
+	if (!dpagemap)
+		return;
+	drm_pagemap_shrinker_might_lock(dpagemap);
+	kref_put(&dpagemap->ref, gsb_pagemap_last_put);
 }
 EXPORT_SYMBOL_GPL(drm_pagemap_put);
+
+/**
+ * gsb_pagemap_has_pfn() - is this frame one of the pagemap's?
+ * @dpagemap: the pagemap
+ * @pfn: any page frame number
+ *
+ * Context: Any.
+ * Return: true if it is.
+ */
+bool gsb_pagemap_has_pfn(const struct drm_pagemap *dpagemap, unsigned long pfn)
+{
+	const struct dev_pagemap *pagemap = dpagemap->pagemap;
+	int i;
+
+	for (i = 0; i < pagemap->nr_range; i++)
+		if (pfn >= PHYS_PFN(pagemap->ranges[i].start) &&
+		    pfn <= PHYS_PFN(pagemap->ranges[i].end))
+			return true;
+	return false;
+}
 
 /* One call of drm_pagemap_populate_mm(). */
 struct gsb_populate {

@@ -2,6 +2,11 @@
 #ifndef GSB_PAGEMAP_PAGEMAP_H
 #define GSB_PAGEMAP_PAGEMAP_H
 
+#include <linux/types.h>
+
+struct drm_pagemap;
+
 void gsb_pagemap_flush(void);
+bool gsb_pagemap_has_pfn(const struct drm_pagemap *dpagemap, unsigned long pfn);
 
 #endif

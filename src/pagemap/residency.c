@@ -5,8 +5,8 @@
 
 #include <drm/drm_pagemap.h>
 
-#include "compat/compat.h"
 #include "job.h"
+#include "pagemap.h"
 #include "residency.h"
 
 /*
@@ -30,15 +30,12 @@ static int gsb_snapshot(struct gsb_job *job, struct mm_struct *mm,
 	return hmm_range_fault(&range);
 }
 
+/* The page may be another provider's and going away: only its number counts. */
 static bool gsb_is_resident(const struct gsb_job *job, unsigned long hmm_pfn)
 {
-	struct page *page;
-
-	if (!(hmm_pfn & HMM_PFN_VALID))
-		return false;
-	page = hmm_pfn_to_page(hmm_pfn);
-	return is_zone_device_page(page) &&
-	       gsb_page_pgmap(page) == job->devmem->dpagemap->pagemap;
+	return (hmm_pfn & HMM_PFN_VALID) &&
+	       gsb_pagemap_has_pfn(job->devmem->dpagemap,
+				   hmm_pfn & ~HMM_PFN_FLAGS);
 }
 
 /**

@@ -17,6 +17,7 @@
 #include "compat/compat.h"
 #include "evict.h"
 #include "job.h"
+#include "pagemap.h"
 #include "residency.h"
 #include "zdd.h"
 #include "../stats.h"
@@ -88,19 +89,6 @@ static bool gsb_moves(const struct gsb_job *job, unsigned long i)
 	return job->kind[i] == GSB_PAGE_HOLE || job->kind[i] == GSB_PAGE_SYSTEM;
 }
 
-/* A frame the pagemap does not have would be somebody else's page. */
-static bool gsb_pfn_in_pagemap(const struct dev_pagemap *pagemap,
-			       unsigned long pfn)
-{
-	int i;
-
-	for (i = 0; i < pagemap->nr_range; i++)
-		if (pfn >= PHYS_PFN(pagemap->ranges[i].start) &&
-		    pfn <= PHYS_PFN(pagemap->ranges[i].end))
-			return true;
-	return false;
-}
-
 static int gsb_get_frames(struct gsb_job *job)
 {
 	struct drm_pagemap_devmem *devmem = job->devmem;
@@ -111,9 +99,10 @@ static int gsb_get_frames(struct gsb_job *job)
 	if (err)
 		return err;
 
+	/* A frame the pagemap does not have would be somebody else's page. */
 	for (i = 0; i < job->npages; i++)
-		if (WARN_ON_ONCE(!gsb_pfn_in_pagemap(devmem->dpagemap->pagemap,
-						     job->pfn[i])))
+		if (WARN_ON_ONCE(!gsb_pagemap_has_pfn(devmem->dpagemap,
+						      job->pfn[i])))
 			return -EINVAL;
 	return 0;
 }
