@@ -29,7 +29,7 @@
  * Which pages can be collected is only known once they are locked; whose they
  * are decides about each. A frame whose page is free has nothing behind it.
  */
-static int gsb_evict_place(struct gsb_job *job)
+static int gsb_evict_alloc(struct gsb_job *job)
 {
 	const gfp_t gfp = GFP_HIGHUSER_MOVABLE | __GFP_NOWARN;
 	unsigned long i;
@@ -50,29 +50,57 @@ static int gsb_evict_place(struct gsb_job *job)
 	return 0;
 }
 
+static void gsb_evict_collect(struct gsb_job *job)
+{
+	u64 start = gsb_trace_start();
+
+	gsb_migrate_device_pfns(job->src, job->npages);
+	gsb_trace_step(job, GSB_STEP_COLLECT, start, 0);
+}
+
+static int gsb_evict_place(struct gsb_job *job)
+{
+	u64 start = gsb_trace_start();
+
+	return gsb_trace_step(job, GSB_STEP_PLACE, start, gsb_evict_alloc(job));
+}
+
+static void gsb_evict_commit(struct gsb_job *job)
+{
+	u64 start = gsb_trace_start();
+
+	migrate_device_pages(job->src, job->dst, job->npages);
+	gsb_to_ram_account(job);
+	gsb_trace_step(job, GSB_STEP_COMMIT, start, 0);
+
+	start = gsb_trace_start();
+	migrate_device_finalize(job->src, job->dst, job->npages);
+	gsb_trace_step(job, GSB_STEP_FINALIZE, start, 0);
+}
+
 static int gsb_evict_chunk(struct drm_pagemap_devmem *devmem,
 			   const unsigned long *pfn, unsigned long npages)
 {
 	struct gsb_job job;
 	int err, short_of_memory;
 
-	err = gsb_job_init(&job, devmem, npages, DMA_FROM_DEVICE, GFP_KERNEL);
+	err = gsb_job_init(&job, devmem, npages, GSB_CAUSE_EVICTION, GFP_KERNEL);
 	if (err)
 		return err;
 	memcpy(job.src, pfn, npages * sizeof(*pfn));
 
-	gsb_migrate_device_pfns(job.src, npages);
+	gsb_evict_collect(&job);
 	short_of_memory = gsb_evict_place(&job);
 	/* What has a place goes home all the same. */
 	err = gsb_job_transfer(&job);
 	if (err)
 		gsb_job_unplace(&job);
-	migrate_device_pages(job.src, job.dst, npages);
-	gsb_to_ram_account(&job);
-	migrate_device_finalize(job.src, job.dst, npages);
+	gsb_evict_commit(&job);
 
+	err = err ?: short_of_memory;
+	gsb_trace_migrate(&job, err);
 	gsb_job_fini(&job);
-	return err ?: short_of_memory;
+	return err;
 }
 
 static int gsb_evict_pfns(struct drm_pagemap_devmem *devmem,

@@ -24,6 +24,7 @@
 #include "job.h"
 #include "ops.h"
 #include "to_ram.h"
+#include "vma.h"
 #include "zdd.h"
 #include "../stats.h"
 
@@ -61,7 +62,7 @@ static struct gsb_window gsb_window_single(const struct vm_fault *vmf)
  * The page that faulted must move, and is worth reclaim. Its neighbours are
  * brought along while memory is easy to have.
  */
-static int gsb_fault_place(struct gsb_job *job, const struct vm_fault *vmf,
+static int gsb_fault_alloc(struct gsb_job *job, const struct vm_fault *vmf,
 			   unsigned long start)
 {
 	const unsigned long wanted = ((vmf->address & PAGE_MASK) - start) >>
@@ -89,6 +90,15 @@ static int gsb_fault_place(struct gsb_job *job, const struct vm_fault *vmf,
 	return 0;
 }
 
+static int gsb_fault_place(struct gsb_job *job, const struct vm_fault *vmf,
+			   unsigned long start)
+{
+	u64 begun = gsb_trace_start();
+
+	return gsb_trace_step(job, GSB_STEP_PLACE, begun,
+			      gsb_fault_alloc(job, vmf, start));
+}
+
 /*
  * A race that was lost is no error: somebody else has moved the page or is
  * at it, and the access is simply tried again.
@@ -108,7 +118,7 @@ static int gsb_fault_move(struct gsb_job *job, struct vm_fault *vmf,
 	};
 	int err;
 
-	err = migrate_vma_setup(&migrate);
+	err = gsb_collect_vma(job, &migrate);
 	if (err)
 		return err;
 
@@ -117,9 +127,10 @@ static int gsb_fault_move(struct gsb_job *job, struct vm_fault *vmf,
 		err = gsb_job_transfer(job);
 	if (err)
 		gsb_job_unplace(job);
-	migrate_vma_pages(&migrate);
+	gsb_commit_vma(job, &migrate);
 	gsb_to_ram_account(job);
-	migrate_vma_finalize(&migrate);
+	gsb_finalize_vma(job, &migrate);
+	gsb_trace_migrate(job, err);
 	return err;
 }
 
@@ -131,7 +142,7 @@ static int gsb_fault_window(struct vm_fault *vmf,
 	struct gsb_job job;
 	int err;
 
-	err = gsb_job_init(&job, devmem, npages, DMA_FROM_DEVICE,
+	err = gsb_job_init(&job, devmem, npages, GSB_CAUSE_CPU_FAULT,
 			   GSB_FAULT_GFP | __GFP_NOWARN);
 	if (err)
 		return err;

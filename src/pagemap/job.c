@@ -55,19 +55,22 @@ static int gsb_job_alloc_arrays(struct gsb_job *job, gfp_t gfp)
  * @job: memory for it, usually on the stack
  * @devmem: the allocation pages move into or out of
  * @npages: pages it may cover, at least 1
- * @dir: DMA_TO_DEVICE or DMA_FROM_DEVICE
+ * @cause: why, which also says in which direction
  * @gfp: how to allocate; nothing is allocated for a single page
  *
  * Context: As @gfp allows.
  * Return: 0 or -ENOMEM. On success gsb_job_fini() ends the job.
  */
 int gsb_job_init(struct gsb_job *job, struct drm_pagemap_devmem *devmem,
-		 unsigned long npages, enum dma_data_direction dir, gfp_t gfp)
+		 unsigned long npages, enum gsb_cause cause, gfp_t gfp)
 {
 	memset(job, 0, sizeof(*job));
 	job->devmem = devmem;
 	job->npages = npages;
-	job->dir = dir;
+	job->cause = cause;
+	job->dir = cause == GSB_CAUSE_POPULATE ? DMA_TO_DEVICE :
+						 DMA_FROM_DEVICE;
+	job->started = gsb_trace_start();
 
 	if (npages > 1)
 		return gsb_job_alloc_arrays(job, gfp);
@@ -240,6 +243,7 @@ static int gsb_job_map_hole(struct gsb_job *job, struct gsb_segment *seg)
 
 static int gsb_job_map(struct gsb_job *job)
 {
+	u64 start = gsb_trace_start();
 	unsigned long i;
 	int err = 0;
 
@@ -251,13 +255,14 @@ static int gsb_job_map(struct gsb_job *job)
 		else
 			err = gsb_job_map_system(job, seg);
 	}
-	return err;
+	return gsb_trace_step(job, GSB_STEP_MAP, start, err);
 }
 
 /* The only place where mappings end, after success and after any error. */
 static void gsb_job_unmap(struct gsb_job *job)
 {
 	struct device *dev = job->devmem->dev;
+	u64 start = gsb_trace_start();
 	unsigned long i;
 
 	for (i = 0; i < job->nsegs; i++) {
@@ -275,6 +280,7 @@ static void gsb_job_unmap(struct gsb_job *job)
 		job->zero_mapped = false;
 		gsb_stat_sub(GSB_STAT_LIVE_DMA, 1);
 	}
+	gsb_trace_step(job, GSB_STEP_UNMAP, start, 0);
 }
 
 static bool gsb_job_clears(const struct gsb_job *job,
@@ -304,6 +310,7 @@ static int gsb_job_call_driver(struct gsb_job *job, bool clear,
  */
 static int gsb_job_copy(struct gsb_job *job)
 {
+	u64 start = gsb_trace_start();
 	unsigned long i = 0;
 	int err = 0;
 
@@ -318,7 +325,7 @@ static int gsb_job_copy(struct gsb_job *job)
 			 gsb_job_clears(job, &job->segs[i]) == clear);
 		err = gsb_job_call_driver(job, clear, first, end - first);
 	}
-	return err;
+	return gsb_trace_step(job, GSB_STEP_COPY, start, err);
 }
 
 /**

@@ -20,6 +20,24 @@ struct page;
  * attempt lives outside of its job, so a retry starts clean.
  */
 
+/* Why memory moves. */
+enum gsb_cause {
+	GSB_CAUSE_POPULATE,
+	GSB_CAUSE_CPU_FAULT,
+	GSB_CAUSE_EVICTION,
+};
+
+/* The stages of a job, for those who watch. */
+enum gsb_step {
+	GSB_STEP_COLLECT,
+	GSB_STEP_PLACE,
+	GSB_STEP_MAP,
+	GSB_STEP_COPY,
+	GSB_STEP_UNMAP,
+	GSB_STEP_COMMIT,
+	GSB_STEP_FINALIZE,
+};
+
 /* What one page of the job is. */
 enum gsb_kind {
 	GSB_PAGE_STAYS,		/* not ours to move, or cannot be moved */
@@ -43,7 +61,9 @@ struct gsb_segment {
 
 struct gsb_job {
 	struct drm_pagemap_devmem *devmem;
+	enum gsb_cause cause;
 	enum dma_data_direction dir;
+	u64 started;			/* for tracing */
 
 	unsigned long npages;
 	unsigned long *src;		/* migrate entries, owned by core mm */
@@ -70,7 +90,7 @@ struct gsb_job {
 };
 
 int gsb_job_init(struct gsb_job *job, struct drm_pagemap_devmem *devmem,
-		 unsigned long npages, enum dma_data_direction dir, gfp_t gfp);
+		 unsigned long npages, enum gsb_cause cause, gfp_t gfp);
 void gsb_job_fini(struct gsb_job *job);
 int gsb_job_transfer(struct gsb_job *job);
 void gsb_job_unplace(struct gsb_job *job);
@@ -78,5 +98,10 @@ unsigned long gsb_job_count(const struct gsb_job *job, enum gsb_kind kind);
 bool gsb_job_has_moved(const struct gsb_job *job, unsigned long i);
 unsigned long gsb_job_moved(const struct gsb_job *job);
 void gsb_job_retire(struct gsb_job *job);
+
+u64 gsb_trace_start(void);
+int gsb_trace_step(const struct gsb_job *job, enum gsb_step step, u64 start,
+		   int err);
+void gsb_trace_migrate(const struct gsb_job *job, int err);
 
 #endif

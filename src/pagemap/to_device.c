@@ -19,6 +19,7 @@
 #include "job.h"
 #include "pagemap.h"
 #include "residency.h"
+#include "vma.h"
 #include "zdd.h"
 #include "../stats.h"
 
@@ -136,11 +137,16 @@ static void gsb_place(struct gsb_job *job, struct drm_pagemap_zdd *zdd)
 
 static int gsb_place_and_copy(struct gsb_job *job, struct drm_pagemap_zdd *zdd)
 {
-	int err = gsb_get_frames(job);
+	u64 start = gsb_trace_start();
+	int err;
 
+	err = gsb_get_frames(job);
+	if (!err)
+		gsb_place(job, zdd);
+	gsb_trace_step(job, GSB_STEP_PLACE, start, err);
 	if (err)
 		return err;
-	gsb_place(job, zdd);
+
 	err = gsb_job_transfer(job);
 	if (err)
 		gsb_job_unplace(job);
@@ -193,7 +199,7 @@ static int gsb_move_collected(struct gsb_to_device *call, struct gsb_job *job,
 	if (err)
 		return err;
 
-	migrate_vma_pages(migrate);
+	gsb_commit_vma(job, migrate);
 	return gsb_account_moved(job) == wanted ? 0 : -EBUSY;
 }
 
@@ -210,12 +216,13 @@ static int gsb_attempt(struct gsb_to_device *call, struct gsb_job *job)
 	};
 	int err;
 
-	err = migrate_vma_setup(&migrate);
+	err = gsb_collect_vma(job, &migrate);
 	if (err)
 		return err;
 
 	err = gsb_move_collected(call, job, &migrate);
-	migrate_vma_finalize(&migrate);
+	gsb_finalize_vma(job, &migrate);
+	gsb_trace_migrate(job, err);
 
 	/* All or nothing: what moved although another page did not comes home. */
 	if (err && gsb_job_moved(job))
@@ -249,7 +256,7 @@ static int gsb_run(struct gsb_to_device *call, bool fault_in)
 	struct gsb_job job;
 	int err;
 
-	err = gsb_job_init(&job, call->devmem, npages, DMA_TO_DEVICE,
+	err = gsb_job_init(&job, call->devmem, npages, GSB_CAUSE_POPULATE,
 			   GFP_KERNEL);
 	if (err)
 		return err;
