@@ -266,14 +266,33 @@ struct drm_pagemap_devmem {
 };
 
 /**
+ * struct drm_pagemap_migrate_report - what came of a migration (Addition)
+ * @moved: pages that went into the allocation
+ * @resident: pages that were in the same pagemap's memory before
+ * @stayed: pages that are where they were
+ */
+struct drm_pagemap_migrate_report {
+	unsigned long moved;
+	unsigned long resident;
+	unsigned long stayed;
+};
+
+/**
  * struct drm_pagemap_migrate_details - how a migration to the device is done
  * @timeslice_ms: how long the pages stay at least, in ms (at most 50 are kept)
  * @can_migrate_same_pagemap: the copy callback can copy between two
  *	allocations of this pagemap
+ * @partial: Addition. Move what can be moved and leave the rest. The driver is
+ *	asked once, by @populate_devmem_pfn, for just as many pages as will
+ *	move, and may allocate them only then; the allocation's size becomes
+ *	what was used.
+ * @report: Addition. Where to tell what came of it; or NULL
  */
 struct drm_pagemap_migrate_details {
 	unsigned long timeslice_ms;
 	u32 can_migrate_same_pagemap : 1;
+	u32 partial : 1;
+	struct drm_pagemap_migrate_report *report;
 };
 
 /* Set in zone_device_data once the page's contents have moved elsewhere. */

@@ -41,6 +41,7 @@ enum gsb_step {
 /* What one page of the job is. */
 enum gsb_kind {
 	GSB_PAGE_STAYS,		/* not ours to move, or cannot be moved */
+	GSB_PAGE_ABSENT,	/* could be moved after a CPU access */
 	GSB_PAGE_RESIDENT,	/* already where it should go */
 	GSB_PAGE_HOLE,		/* nothing to copy from: to be cleared */
 	GSB_PAGE_SYSTEM,	/* copied through a DMA mapping */

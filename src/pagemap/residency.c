@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-/* Which pages of a range are already where they should go. */
+/* Where the pages are that a migration could not collect. */
 #include <linux/hmm.h>
 #include <linux/mmu_notifier.h>
 
@@ -30,27 +30,34 @@ static int gsb_snapshot(struct gsb_job *job, struct mm_struct *mm,
 	return hmm_range_fault(&range);
 }
 
-/* The page may be another provider's and going away: only its number counts. */
-static bool gsb_is_resident(const struct gsb_job *job, unsigned long hmm_pfn)
+/*
+ * The page may be another provider's and going away: only its number counts.
+ * Nothing present is a page that was swapped out, or one in private memory of
+ * somebody else.
+ */
+static enum gsb_kind gsb_residency_kind(const struct gsb_job *job,
+					unsigned long hmm_pfn)
 {
-	return (hmm_pfn & HMM_PFN_VALID) &&
-	       gsb_pagemap_has_pfn(job->devmem->dpagemap,
-				   hmm_pfn & ~HMM_PFN_FLAGS);
+	if (!(hmm_pfn & HMM_PFN_VALID))
+		return GSB_PAGE_ABSENT;
+	return gsb_pagemap_has_pfn(job->devmem->dpagemap,
+				   hmm_pfn & ~HMM_PFN_FLAGS) ?
+		       GSB_PAGE_RESIDENT : GSB_PAGE_STAYS;
 }
 
 /**
- * gsb_residency_mark() - find pages that need not move
+ * gsb_residency_sort() - why could some pages not be collected?
  * @job: job whose GSB_PAGE_STAYS pages are looked at; its pfn array is used
  * @mm: address space, mmap_lock held for reading
  * @start: user address of the job's first page
  *
- * Pages that are in the memory of the job's pagemap, whichever allocation
- * they belong to, become GSB_PAGE_RESIDENT.
+ * A page in the memory of the job's pagemap, whichever allocation it belongs
+ * to, becomes GSB_PAGE_RESIDENT, one that is not present GSB_PAGE_ABSENT.
  *
  * Context: May sleep.
  * Return: 0, or an error of hmm_range_fault().
  */
-int gsb_residency_mark(struct gsb_job *job, struct mm_struct *mm,
+int gsb_residency_sort(struct gsb_job *job, struct mm_struct *mm,
 		       unsigned long start)
 {
 	unsigned long i;
@@ -62,8 +69,7 @@ int gsb_residency_mark(struct gsb_job *job, struct mm_struct *mm,
 		return err;
 
 	for (i = 0; i < job->npages; i++)
-		if (job->kind[i] == GSB_PAGE_STAYS &&
-		    gsb_is_resident(job, job->pfn[i]))
-			job->kind[i] = GSB_PAGE_RESIDENT;
+		if (job->kind[i] == GSB_PAGE_STAYS)
+			job->kind[i] = gsb_residency_kind(job, job->pfn[i]);
 	return 0;
 }

@@ -5,7 +5,7 @@
 struct gsb_job;
 struct mm_struct;
 
-int gsb_residency_mark(struct gsb_job *job, struct mm_struct *mm,
+int gsb_residency_sort(struct gsb_job *job, struct mm_struct *mm,
 		       unsigned long start);
 
 #endif

@@ -34,6 +34,9 @@ struct gsb_to_device {
 	struct vm_area_struct *vma;
 	unsigned long start;
 	unsigned long end;
+	bool partial;
+	bool last_attempt;
+	struct drm_pagemap_migrate_report report;
 };
 
 static bool gsb_ops_complete(const struct drm_pagemap_devmem_ops *ops)
@@ -90,18 +93,25 @@ static bool gsb_moves(const struct gsb_job *job, unsigned long i)
 	return job->kind[i] == GSB_PAGE_HOLE || job->kind[i] == GSB_PAGE_SYSTEM;
 }
 
-static int gsb_get_frames(struct gsb_job *job)
+static unsigned long gsb_wanted(const struct gsb_job *job)
+{
+	return gsb_job_count(job, GSB_PAGE_HOLE) +
+	       gsb_job_count(job, GSB_PAGE_SYSTEM);
+}
+
+/* The first @count frames of the allocation. */
+static int gsb_get_frames(struct gsb_job *job, unsigned long count)
 {
 	struct drm_pagemap_devmem *devmem = job->devmem;
 	unsigned long i;
 	int err;
 
-	err = devmem->ops->populate_devmem_pfn(devmem, job->npages, job->pfn);
+	err = devmem->ops->populate_devmem_pfn(devmem, count, job->pfn);
 	if (err)
 		return err;
 
 	/* A frame the pagemap does not have would be somebody else's page. */
-	for (i = 0; i < job->npages; i++)
+	for (i = 0; i < count; i++)
 		if (WARN_ON_ONCE(!gsb_pagemap_has_pfn(devmem->dpagemap,
 						      job->pfn[i])))
 			return -EINVAL;
@@ -110,39 +120,50 @@ static int gsb_get_frames(struct gsb_job *job)
 
 /*
  * From here on each placed page is one that finalize or gsb_job_unplace()
- * gives back through its free callback, which drops its reference.
+ * gives back through its free callback, which drops its reference. @packed:
+ * the allocation has no frames for pages that do not move.
  */
-static void gsb_place(struct gsb_job *job, struct drm_pagemap_zdd *zdd)
+static void gsb_place(struct gsb_job *job, struct drm_pagemap_zdd *zdd,
+		      unsigned long count, bool packed)
 {
 	struct dev_pagemap *pagemap = job->devmem->dpagemap->pagemap;
 	unsigned long i, placed = 0;
 
-	gsb_zdd_get_many(zdd, job->npages);
-	for (i = 0; i < job->npages; i++) {
-		struct page *page;
+	gsb_zdd_get_many(zdd, count);
+	gsb_stat_add(GSB_STAT_LIVE_PAGES, count);
+	for (i = 0; placed < count; i++) {
+		unsigned long pfn = job->pfn[packed ? placed : i];
+		struct page *page = pfn_to_page(pfn);
 
 		if (!gsb_moves(job, i))
 			continue;
-		page = pfn_to_page(job->pfn[i]);
 		gsb_device_page_init(page, pagemap);
 		gsb_page_set_zdd(page, zdd);
 		job->device[i] = page;
-		job->dst[i] = migrate_pfn(job->pfn[i]);
+		job->dst[i] = migrate_pfn(pfn);
 		placed++;
 	}
-	if (placed < job->npages)
-		gsb_zdd_put_many(zdd, job->npages - placed);
-	gsb_stat_add(GSB_STAT_LIVE_PAGES, placed);
 }
 
-static int gsb_place_and_copy(struct gsb_job *job, struct drm_pagemap_zdd *zdd)
+static int gsb_get_and_place(struct gsb_to_device *call, struct gsb_job *job)
 {
-	u64 start = gsb_trace_start();
+	unsigned long count = gsb_wanted(job);
 	int err;
 
-	err = gsb_get_frames(job);
-	if (!err)
-		gsb_place(job, zdd);
+	err = gsb_get_frames(job, call->partial ? count : job->npages);
+	if (err)
+		return err;
+	if (call->partial)
+		call->devmem->size = count << PAGE_SHIFT;
+	gsb_place(job, call->zdd, count, call->partial);
+	return 0;
+}
+
+static int gsb_place_and_copy(struct gsb_to_device *call, struct gsb_job *job)
+{
+	u64 start = gsb_trace_start();
+	int err = gsb_get_and_place(call, job);
+
 	gsb_trace_step(job, GSB_STEP_PLACE, start, err);
 	if (err)
 		return err;
@@ -166,41 +187,61 @@ static unsigned long gsb_account_moved(const struct gsb_job *job)
 }
 
 /*
- * All or nothing: a page that cannot move spoils the range, unless it is in
- * the right memory already. Returns how many pages are to be moved.
+ * Some pages were not collected. Those that are in the right memory already
+ * are fine. Those a CPU access would help get one, before another attempt.
+ * Any other spoils the range, unless a part of it will do.
  */
-static long gsb_check_complete(struct gsb_to_device *call, struct gsb_job *job)
+static int gsb_check_stayed(struct gsb_to_device *call, struct gsb_job *job)
 {
-	int err;
-
-	if (gsb_job_count(job, GSB_PAGE_STAYS)) {
-		err = gsb_residency_mark(job, call->mm, call->start);
-		if (err)
-			return -EBUSY;
-		if (gsb_job_count(job, GSB_PAGE_STAYS))
-			return -EBUSY;
-	}
-	return job->npages - gsb_job_count(job, GSB_PAGE_RESIDENT);
+	if (!gsb_job_count(job, GSB_PAGE_STAYS))
+		return 0;
+	if (gsb_residency_sort(job, call->mm, call->start))
+		return -EBUSY;
+	if (gsb_job_count(job, GSB_PAGE_ABSENT) && !call->last_attempt)
+		return -EAGAIN;
+	if (call->partial)
+		return 0;
+	return gsb_job_count(job, GSB_PAGE_STAYS) ||
+	       gsb_job_count(job, GSB_PAGE_ABSENT) ? -EBUSY : 0;
 }
 
-/* Between setup and finalize: returns an error, or 0 if all pages moved. */
+static void gsb_report(struct gsb_to_device *call, const struct gsb_job *job,
+		       unsigned long moved)
+{
+	call->report.moved = moved;
+	call->report.resident = gsb_job_count(job, GSB_PAGE_RESIDENT);
+	call->report.stayed = job->npages - moved - call->report.resident;
+}
+
+/* What came of it: all that was asked for, or enough of it. */
+static int gsb_judge(const struct gsb_to_device *call)
+{
+	if (!call->report.stayed)
+		return 0;
+	return call->partial && call->report.moved ? 0 : -EBUSY;
+}
+
+/* Between collecting and finalizing. */
 static int gsb_move_collected(struct gsb_to_device *call, struct gsb_job *job,
 			      struct migrate_vma *migrate)
 {
-	long wanted;
+	unsigned long moved = 0;
 	int err;
 
 	gsb_sort(job);
-	wanted = gsb_check_complete(call, job);
-	if (wanted <= 0)
-		return wanted;
-
-	err = gsb_place_and_copy(job, call->zdd);
+	err = gsb_check_stayed(call, job);
 	if (err)
 		return err;
 
-	gsb_commit_vma(job, migrate);
-	return gsb_account_moved(job) == wanted ? 0 : -EBUSY;
+	if (gsb_wanted(job)) {
+		err = gsb_place_and_copy(call, job);
+		if (err)
+			return err;
+		gsb_commit_vma(job, migrate);
+		moved = gsb_account_moved(job);
+	}
+	gsb_report(call, job, moved);
+	return gsb_judge(call);
 }
 
 static int gsb_attempt(struct gsb_to_device *call, struct gsb_job *job)
@@ -230,10 +271,7 @@ static int gsb_attempt(struct gsb_to_device *call, struct gsb_job *job)
 	return err;
 }
 
-/*
- * A page that was swapped out cannot be collected. Neither can one that lies
- * in the memory of another device, which a CPU access brings home.
- */
+/* One write access of the CPU, if it may, to each page that is not present. */
 static void gsb_fault_in(struct gsb_to_device *call, const struct gsb_job *job)
 {
 	unsigned int flags = call->vma->vm_flags & VM_WRITE ? FAULT_FLAG_WRITE :
@@ -241,7 +279,7 @@ static void gsb_fault_in(struct gsb_to_device *call, const struct gsb_job *job)
 	unsigned long i;
 
 	for (i = 0; i < job->npages; i++) {
-		if (job->kind[i] != GSB_PAGE_STAYS)
+		if (job->kind[i] != GSB_PAGE_ABSENT)
 			continue;
 		if (fatal_signal_pending(current) ||
 		    fixup_user_fault(call->mm, call->start + (i << PAGE_SHIFT),
@@ -250,7 +288,7 @@ static void gsb_fault_in(struct gsb_to_device *call, const struct gsb_job *job)
 	}
 }
 
-static int gsb_run(struct gsb_to_device *call, bool fault_in)
+static int gsb_run(struct gsb_to_device *call)
 {
 	unsigned long npages = (call->end - call->start) >> PAGE_SHIFT;
 	struct gsb_job job;
@@ -261,7 +299,7 @@ static int gsb_run(struct gsb_to_device *call, bool fault_in)
 	if (err)
 		return err;
 	err = gsb_attempt(call, &job);
-	if (err == -EBUSY && fault_in)
+	if (err == -EAGAIN)
 		gsb_fault_in(call, &job);
 	gsb_job_fini(&job);
 	return err;
@@ -280,9 +318,11 @@ static int gsb_migrate(struct gsb_to_device *call)
 
 	if (err)
 		return err;
-	err = gsb_run(call, true);
-	if (err == -EBUSY)
-		err = gsb_run(call, false);
+	err = gsb_run(call);
+	if (err == -EAGAIN) {
+		call->last_attempt = true;
+		err = gsb_run(call);
+	}
 	if (!err) {
 		dma_fence_put(call->devmem->pre_migrate_fence);
 		call->devmem->pre_migrate_fence = NULL;
@@ -305,12 +345,13 @@ static int gsb_migrate(struct gsb_to_device *call)
  *
  * Context: May sleep. No lock may be held that a CPU fault, a page release or
  * the driver's copy engine needs.
- * Return: 0 if every page of the range is in device memory; -EOPNOTSUPP when
- * a required callback is missing; -EINVAL for a bad range; -ENOENT when
- * nothing is mapped at @start; -EBUSY when the mapping is not anonymous, or a
- * page is in use or was touched meanwhile; -ENOMEM; or what the driver's
- * callbacks returned. After an error no page has stayed in the allocation but
- * one that somebody else holds.
+ * Return: 0 if every page of the range is in device memory, or with
+ * @details->partial at least one of them went there; -EOPNOTSUPP when a
+ * required callback is missing; -EINVAL for a bad range; -ENOENT when nothing
+ * is mapped at @start; -EBUSY when the mapping is not anonymous, or a page is
+ * in use or was touched meanwhile; -ENOMEM; or what the driver's callbacks
+ * returned. After an error no page has stayed in the allocation but one that
+ * somebody else holds.
  */
 int drm_pagemap_migrate_to_devmem(struct drm_pagemap_devmem *devmem,
 				  struct mm_struct *mm,
@@ -322,6 +363,8 @@ int drm_pagemap_migrate_to_devmem(struct drm_pagemap_devmem *devmem,
 		.mm = mm,
 		.start = start,
 		.end = end,
+		.partial = details->partial,
+		.report.stayed = (end - start) >> PAGE_SHIFT,
 	};
 	int err = -EOPNOTSUPP;
 
@@ -336,6 +379,8 @@ int drm_pagemap_migrate_to_devmem(struct drm_pagemap_devmem *devmem,
 
 	devmem->timeslice_expiration = gsb_timeslice_end(details);
 	err = gsb_migrate(&call);
+	if (details->report)
+		*details->report = call.report;
 	gsb_zdd_put(call.zdd);
 	return err;
 
