@@ -6,6 +6,7 @@
 
 #include <drm/drm_gpusvm_backport.h>
 
+#include "pagemap/drain.h"
 #include "pagemap/pagemap.h"
 #include "stats.h"
 
@@ -36,6 +37,7 @@ static int __init gsb_init(void)
 
 static void __exit gsb_exit(void)
 {
+	gsb_drain_exit();
 	gsb_pagemap_flush();
 	gsb_stats_fini();
 }

@@ -25,6 +25,9 @@
 #define GSB_FAULT_GFP	GFP_KERNEL
 #else
 #define GSB_FAULT_GFP	GFP_NOWAIT	/* no waiting with a stray reference */
+#ifdef CONFIG_DEVICE_PRIVATE
+#define GSB_NEEDS_DRAIN 1
+#endif
 #endif
 
 /* Typed allocation, and its first argument, are all that is used of it. */
@@ -45,6 +48,12 @@ static inline struct dev_pagemap *gsb_page_pgmap(const struct page *page)
 #else
 	return page->pgmap;
 #endif
+}
+
+/* Of a page of order 0. page_mapcount() is gone from newer kernels. */
+static inline int gsb_page_mapcount(const struct page *page)
+{
+	return atomic_read(&page->_mapcount) + 1;
 }
 
 /*

@@ -21,6 +21,7 @@
 #include <drm/drm_pagemap.h>
 
 #include "compat/compat.h"
+#include "drain.h"
 #include "job.h"
 #include "ops.h"
 #include "to_ram.h"
@@ -74,6 +75,7 @@ static int gsb_fault_alloc(struct gsb_job *job, const struct vm_fault *vmf,
 
 	if (!gsb_to_ram_wanted(job->src[wanted], zdd))
 		return 0;
+	gsb_drain_wait_again(vmf->page);
 	page = alloc_page_vma(GFP_HIGHUSER_MOVABLE, vmf->vma, vmf->address);
 	if (!page)
 		return -ENOMEM;
@@ -99,6 +101,18 @@ static int gsb_fault_place(struct gsb_job *job, const struct vm_fault *vmf,
 			      gsb_fault_alloc(job, vmf, start));
 }
 
+/* Nothing that sleeps or takes long may come before this (drain.c). */
+static int gsb_fault_collect(struct gsb_job *job, struct migrate_vma *migrate)
+{
+	struct gsb_drain drain;
+	int err;
+
+	gsb_drain_begin(&drain, migrate->fault_page);
+	err = gsb_collect_vma(job, migrate);
+	gsb_drain_end(&drain);
+	return err;
+}
+
 /*
  * A race that was lost is no error: somebody else has moved the page or is
  * at it, and the access is simply tried again.
@@ -118,7 +132,7 @@ static int gsb_fault_move(struct gsb_job *job, struct vm_fault *vmf,
 	};
 	int err;
 
-	err = gsb_collect_vma(job, &migrate);
+	err = gsb_fault_collect(job, &migrate);
 	if (err)
 		return err;
 

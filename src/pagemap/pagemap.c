@@ -20,6 +20,7 @@
 #include <drm/drm_pagemap_util.h>
 
 #include "compat/compat.h"
+#include "drain.h"
 #include "pagemap.h"
 #include "../stats.h"
 
@@ -262,6 +263,7 @@ int drm_pagemap_populate_mm(struct drm_pagemap *provider, unsigned long first,
 	if (!mmget_not_zero(mm))
 		return -EFAULT;
 
+	gsb_drain_attach(mm);
 	err = gsb_populate_locked(&call);
 	mmput_async(mm);
 	return err;

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * Many threads fault on one device-private page, before Linux 6.15.
+ *
+ * There each of them comes to the fault callback with a reference on the page
+ * and without its lock. One collects the page; the references of the others
+ * make it look pinned, the collection is refused, all try again: none ever
+ * gets it. But once the collecting thread has put its migration entry into the
+ * page table no more references can come, and those there are go away as the
+ * others return. Core mm tells notifiers of the end of an invalidation between
+ * just these two steps, entry and check, in the same thread, which may sleep
+ * there. So that is where it waits.
+ *
+ * Locks: gsb_drain_lock is innermost, for the list of faults. gsb_attach_lock
+ * is outside of mmap_lock; gsb_attached_lock inside of anything.
+ */
+#include <linux/delay.h>
+#include <linux/hashtable.h>
+#include <linux/jiffies.h>
+#include <linux/list.h>
+#include <linux/mmu_notifier.h>
+#include <linux/mutex.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+
+#include "drain.h"
+
+#ifdef GSB_NEEDS_DRAIN
+
+/* Long enough for a reader that lost its CPU, short enough to stay alive. */
+#define GSB_DRAIN_MS		1000
+#define GSB_DRAIN_AGAIN_MS	50
+#define GSB_DRAIN_SPINS		50
+
+struct gsb_drain_mm {
+	struct mmu_notifier notifier;
+	struct list_head link;		/* on gsb_attached, or empty */
+};
+
+static DEFINE_HASHTABLE(gsb_drains, 6);
+static DEFINE_SPINLOCK(gsb_drain_lock);
+
+static LIST_HEAD(gsb_attached);
+static DEFINE_SPINLOCK(gsb_attached_lock);
+static DEFINE_MUTEX(gsb_attach_lock);
+
+static struct page *gsb_drain_find(const struct task_struct *task)
+{
+	struct page *page = NULL;
+	struct gsb_drain *drain;
+
+	spin_lock(&gsb_drain_lock);
+	hash_for_each_possible(gsb_drains, drain, node, (unsigned long)task)
+		if (drain->task == task)
+			page = drain->page;
+	spin_unlock(&gsb_drain_lock);
+	return page;
+}
+
+/*
+ * The fault's reference and the collection's, besides one for each mapping;
+ * what is more belongs to a thread that is on its way out.
+ */
+static bool gsb_drained(struct page *page)
+{
+	return page_ref_count(page) - gsb_page_mapcount(page) <= 2;
+}
+
+static void gsb_drain_wait(struct page *page, unsigned int ms)
+{
+	unsigned long deadline = jiffies + msecs_to_jiffies(ms);
+	unsigned int spins;
+
+	for (spins = 0; spins < GSB_DRAIN_SPINS; spins++) {
+		if (gsb_drained(page))
+			return;
+		cpu_relax();
+	}
+	while (!gsb_drained(page) && time_before(jiffies, deadline))
+		usleep_range(10, 40);
+}
+
+static void gsb_drain_range_end(struct mmu_notifier *notifier,
+				const struct mmu_notifier_range *range)
+{
+	struct page *page;
+
+	if (range->event != MMU_NOTIFY_MIGRATE)
+		return;
+	page = gsb_drain_find(current);
+	if (page)
+		gsb_drain_wait(page, GSB_DRAIN_MS);
+}
+
+static struct mmu_notifier *gsb_drain_alloc(struct mm_struct *mm)
+{
+	struct gsb_drain_mm *entry = kzalloc_obj(*entry);
+
+	if (!entry)
+		return ERR_PTR(-ENOMEM);
+	INIT_LIST_HEAD(&entry->link);
+	return &entry->notifier;
+}
+
+static void gsb_drain_free(struct mmu_notifier *notifier)
+{
+	kfree(container_of(notifier, struct gsb_drain_mm, notifier));
+}
+
+/* Whoever takes an entry from the list drops its reference. */
+static bool gsb_drain_unlink(struct gsb_drain_mm *entry)
+{
+	bool mine;
+
+	spin_lock(&gsb_attached_lock);
+	mine = !list_empty(&entry->link);
+	list_del_init(&entry->link);
+	spin_unlock(&gsb_attached_lock);
+	return mine;
+}
+
+static void gsb_drain_mm_exits(struct mmu_notifier *notifier,
+			       struct mm_struct *mm)
+{
+	struct gsb_drain_mm *entry =
+		container_of(notifier, struct gsb_drain_mm, notifier);
+
+	if (gsb_drain_unlink(entry))
+		mmu_notifier_put(notifier);
+}
+
+static const struct mmu_notifier_ops gsb_drain_ops = {
+	.invalidate_range_end = gsb_drain_range_end,
+	.release = gsb_drain_mm_exits,
+	.alloc_notifier = gsb_drain_alloc,
+	.free_notifier = gsb_drain_free,
+};
+
+static bool gsb_drain_link(struct gsb_drain_mm *entry)
+{
+	bool fresh;
+
+	spin_lock(&gsb_attached_lock);
+	fresh = list_empty(&entry->link);
+	if (fresh)
+		list_add(&entry->link, &gsb_attached);
+	spin_unlock(&gsb_attached_lock);
+	return fresh;
+}
+
+/**
+ * gsb_drain_attach() - make CPU faults in an address space wait as they must
+ * @mm: the address space; the caller has a user reference
+ *
+ * Once is enough: it lasts until the address space or the module is gone.
+ * Without memory nothing is attached and faults may have to be repeated.
+ *
+ * Context: May sleep; mmap_lock not held.
+ */
+void gsb_drain_attach(struct mm_struct *mm)
+{
+	struct mmu_notifier *notifier;
+
+	mutex_lock(&gsb_attach_lock);
+	notifier = mmu_notifier_get(&gsb_drain_ops, mm);
+	if (!IS_ERR(notifier) &&
+	    !gsb_drain_link(container_of(notifier, struct gsb_drain_mm,
+					 notifier)))
+		mmu_notifier_put(notifier);
+	mutex_unlock(&gsb_attach_lock);
+}
+
+/**
+ * gsb_drain_begin() - this thread is about to collect a page that faulted
+ * @drain: memory on the stack
+ * @page: the page
+ *
+ * Context: Any. gsb_drain_end() follows.
+ */
+void gsb_drain_begin(struct gsb_drain *drain, struct page *page)
+{
+	drain->task = current;
+	drain->page = page;
+	spin_lock(&gsb_drain_lock);
+	hash_add(gsb_drains, &drain->node, (unsigned long)current);
+	spin_unlock(&gsb_drain_lock);
+}
+
+/**
+ * gsb_drain_end() - the page has been collected, or not
+ * @drain: what gsb_drain_begin() was given
+ *
+ * Context: Any.
+ */
+void gsb_drain_end(struct gsb_drain *drain)
+{
+	spin_lock(&gsb_drain_lock);
+	hash_del(&drain->node);
+	spin_unlock(&gsb_drain_lock);
+}
+
+/**
+ * gsb_drain_wait_again() - one reference too many is let pass by collecting
+ * @page: page that was collected
+ *
+ * But not by the commit, which comes after the copy: a short wait is cheaper.
+ *
+ * Context: May sleep.
+ */
+void gsb_drain_wait_again(struct page *page)
+{
+	gsb_drain_wait(page, GSB_DRAIN_AGAIN_MS);
+}
+
+static struct gsb_drain_mm *gsb_drain_first(void)
+{
+	struct gsb_drain_mm *entry;
+
+	spin_lock(&gsb_attached_lock);
+	entry = list_first_entry_or_null(&gsb_attached, struct gsb_drain_mm,
+					 link);
+	if (entry)
+		list_del_init(&entry->link);
+	spin_unlock(&gsb_attached_lock);
+	return entry;
+}
+
+/**
+ * gsb_drain_exit() - detach from all address spaces
+ *
+ * Context: Module exit.
+ */
+void gsb_drain_exit(void)
+{
+	struct gsb_drain_mm *entry;
+
+	while ((entry = gsb_drain_first()))
+		mmu_notifier_put(&entry->notifier);
+	mmu_notifier_synchronize();
+}
+
+#endif
