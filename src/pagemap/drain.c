@@ -45,17 +45,17 @@ static LIST_HEAD(gsb_attached);
 static DEFINE_SPINLOCK(gsb_attached_lock);
 static DEFINE_MUTEX(gsb_attach_lock);
 
-static struct page *gsb_drain_find(const struct task_struct *task)
+static const struct gsb_drain *gsb_drain_find(const struct task_struct *task)
 {
-	struct page *page = NULL;
+	const struct gsb_drain *found = NULL;
 	struct gsb_drain *drain;
 
 	spin_lock(&gsb_drain_lock);
 	hash_for_each_possible(gsb_drains, drain, node, (unsigned long)task)
 		if (drain->task == task)
-			page = drain->page;
+			found = drain;
 	spin_unlock(&gsb_drain_lock);
-	return page;
+	return found;
 }
 
 /*
@@ -84,13 +84,14 @@ static void gsb_drain_wait(struct page *page, unsigned int ms)
 static void gsb_drain_range_end(struct mmu_notifier *notifier,
 				const struct mmu_notifier_range *range)
 {
-	struct page *page;
+	const struct gsb_drain *drain;
 
 	if (range->event != MMU_NOTIFY_MIGRATE)
 		return;
-	page = gsb_drain_find(current);
-	if (page)
-		gsb_drain_wait(page, GSB_DRAIN_MS);
+	drain = gsb_drain_find(current);
+	/* Who did not get the page is one of those others wait for. */
+	if (drain && *drain->src)
+		gsb_drain_wait(drain->page, GSB_DRAIN_MS);
 }
 
 static struct mmu_notifier *gsb_drain_alloc(struct mm_struct *mm)
@@ -175,13 +176,16 @@ void gsb_drain_attach(struct mm_struct *mm)
  * gsb_drain_begin() - this thread is about to collect a page that faulted
  * @drain: memory on the stack
  * @page: the page
+ * @src: its entry among those collected
  *
  * Context: Any. gsb_drain_end() follows.
  */
-void gsb_drain_begin(struct gsb_drain *drain, struct page *page)
+void gsb_drain_begin(struct gsb_drain *drain, struct page *page,
+		     const unsigned long *src)
 {
 	drain->task = current;
 	drain->page = page;
+	drain->src = src;
 	spin_lock(&gsb_drain_lock);
 	hash_add(gsb_drains, &drain->node, (unsigned long)current);
 	spin_unlock(&gsb_drain_lock);

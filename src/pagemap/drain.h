@@ -12,11 +12,13 @@ struct gsb_drain {
 	struct hlist_node node;
 	struct task_struct *task;
 	struct page *page;
+	const unsigned long *src;	/* becomes non-zero when it is collected */
 };
 
 #ifdef GSB_NEEDS_DRAIN
 void gsb_drain_attach(struct mm_struct *mm);
-void gsb_drain_begin(struct gsb_drain *drain, struct page *page);
+void gsb_drain_begin(struct gsb_drain *drain, struct page *page,
+		     const unsigned long *src);
 void gsb_drain_end(struct gsb_drain *drain);
 void gsb_drain_wait_again(struct page *page);
 void gsb_drain_exit(void);
@@ -26,7 +28,8 @@ static inline void gsb_drain_attach(struct mm_struct *mm)
 {
 }
 
-static inline void gsb_drain_begin(struct gsb_drain *drain, struct page *page)
+static inline void gsb_drain_begin(struct gsb_drain *drain, struct page *page,
+				   const unsigned long *src)
 {
 }
 

@@ -59,6 +59,13 @@ static struct gsb_window gsb_window_single(const struct vm_fault *vmf)
 	return (struct gsb_window){ start, start + PAGE_SIZE };
 }
 
+/* Which page of a window that starts at @start. */
+static unsigned long gsb_fault_index(const struct vm_fault *vmf,
+				     unsigned long start)
+{
+	return ((vmf->address & PAGE_MASK) - start) >> PAGE_SHIFT;
+}
+
 /*
  * The page that faulted must move, and is worth reclaim. Its neighbours are
  * brought along while memory is easy to have.
@@ -66,8 +73,7 @@ static struct gsb_window gsb_window_single(const struct vm_fault *vmf)
 static int gsb_fault_alloc(struct gsb_job *job, const struct vm_fault *vmf,
 			   unsigned long start)
 {
-	const unsigned long wanted = ((vmf->address & PAGE_MASK) - start) >>
-				     PAGE_SHIFT;
+	const unsigned long wanted = gsb_fault_index(vmf, start);
 	const gfp_t easy = GFP_HIGHUSER_MOVABLE | __GFP_NORETRY | __GFP_NOWARN;
 	struct drm_pagemap_zdd *zdd = gsb_page_zdd(vmf->page);
 	struct page *page;
@@ -102,12 +108,14 @@ static int gsb_fault_place(struct gsb_job *job, const struct vm_fault *vmf,
 }
 
 /* Nothing that sleeps or takes long may come before this (drain.c). */
-static int gsb_fault_collect(struct gsb_job *job, struct migrate_vma *migrate)
+static int gsb_fault_collect(struct gsb_job *job, const struct vm_fault *vmf,
+			     struct migrate_vma *migrate)
 {
 	struct gsb_drain drain;
 	int err;
 
-	gsb_drain_begin(&drain, migrate->fault_page);
+	gsb_drain_begin(&drain, vmf->page,
+			&job->src[gsb_fault_index(vmf, migrate->start)]);
 	err = gsb_collect_vma(job, migrate);
 	gsb_drain_end(&drain);
 	return err;
@@ -132,7 +140,7 @@ static int gsb_fault_move(struct gsb_job *job, struct vm_fault *vmf,
 	};
 	int err;
 
-	err = gsb_fault_collect(job, &migrate);
+	err = gsb_fault_collect(job, vmf, &migrate);
 	if (err)
 		return err;
 
