@@ -1,0 +1,110 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+#
+# The project's layers: what is laid over a kernel's root, as a tar each.  One is
+# what that Debian release's dkms makes of the sources for that kernel, the other
+# the tests' programs, built with the release's compiler.  Sourced after
+# lib-root.sh.
+
+MODULES_FILES=(dkms.conf Kbuild Makefile include src mockgpu)
+TESTS_FILES=(include tests)
+
+# What a build in the checkout may have left there.
+BUILD_PRODUCTS=(
+	'*.o' '*.ko' '*.mod' '*.mod.c' '.*.cmd' '*.o.d' Module.symvers modules.order features.h tests/build
+)
+
+# project_load: sets PACKAGE and VERSION from dkms.conf.
+project_load() {
+	local conf=$PROJECT_DIR/dkms.conf
+	[[ -e $conf ]] || die "there is no $conf"
+	PACKAGE=$(dkms_value "$conf" PACKAGE_NAME)
+	VERSION=$(dkms_value "$conf" PACKAGE_VERSION)
+	[[ -n $PACKAGE && -n $VERSION ]] || die "$conf names no PACKAGE_NAME or no PACKAGE_VERSION"
+}
+
+dkms_value() {
+	sed -n "/^$2=/{s/^[^=]*=[\"']\\?\\([^\"' ]*\\).*/\\1/p;q}" "$1"
+}
+
+# project_stage DIR FILE...: a copy of these sources, owned by root as installed
+# ones are.  A checkout that is edited meanwhile still gives one consistent answer.
+project_stage() {
+	local name present=()
+	for name in "${@:2}"; do
+		[[ ! -e $PROJECT_DIR/$name ]] || present+=("$name")
+	done
+	mkdir -p "$1"
+	tar --create --directory "$PROJECT_DIR" "${BUILD_PRODUCTS[@]/#/--exclude=}" "${present[@]}" |
+		tar --extract --directory "$1" --no-same-owner
+}
+
+# modules_find: sets LAYERS to the tar for the kernel that root_find found.
+modules_find() {
+	project_load
+	scratch_dir
+	project_stage "$SCRATCH/source" "${MODULES_FILES[@]}"
+	cached modules "$KERNEL" "$(modules_key "$SCRATCH/source")" modules_build "$SCRATCH/source"
+	rm -rf "$SCRATCH"
+	LAYERS=("$REPLY/layer.tar")
+}
+
+modules_key() {
+	{
+		hash_tree "$1"
+		root_key
+		cat "$SCRIPTS/root/build-modules"
+	} | hash_of
+}
+
+# modules_build SOURCE OUT: the logs stay beside the tar.
+modules_build() {
+	require_space 512
+	note "$KERNEL: building $PACKAGE $VERSION for Linux $RELEASE with dkms"
+	mkdir "$2"
+	in_root --source "$1:/usr/src/$PACKAGE-$VERSION" --bind "$2:/mnt" --bind "$SCRIPTS/root:/media" "$ROOT" \
+		/media/build-modules "$PACKAGE" "$VERSION" "$RELEASE" /mnt >"$2/log" 2>&1 ||
+		layer_failure "$2" "$KERNEL" "building $PACKAGE $VERSION for Linux $RELEASE"
+}
+
+# tests_find: adds the tests' programs to LAYERS, if there are any.  They are the
+# same for all kernels of a Debian release.
+tests_find() {
+	[[ -e $PROJECT_DIR/tests/Makefile ]] || return 0
+	base_find
+	BASE=$REPLY
+	scratch_dir
+	project_stage "$SCRATCH/source" "${TESTS_FILES[@]}"
+	cached tests "$DEBIAN" "$(tests_key "$SCRATCH/source")" tests_build "$SCRATCH/source"
+	rm -rf "$SCRATCH"
+	LAYERS+=("$REPLY/layer.tar")
+}
+
+tests_key() {
+	{
+		hash_tree "$1"
+		base_key
+		cat "$SCRIPTS/root/build-tests"
+	} | hash_of
+}
+
+# tests_build SOURCE OUT
+tests_build() {
+	require_space 512
+	note "building the tests' programs on Debian $DEBIAN"
+	mkdir "$2"
+	in_root --source "$1:/usr/src/project" --bind "$2:/mnt" --bind "$SCRIPTS/root:/media" "$BASE" \
+		/media/build-tests /usr/src/project /mnt >"$2/log" 2>&1 ||
+		layer_failure "$2" "tests-$DEBIAN" "building the tests' programs on Debian $DEBIAN"
+}
+
+# layer_failure DIR NAME WHAT: shows the first real errors, which are rarely at the
+# end of a parallel build's log.
+layer_failure() {
+	local log=$CACHE/log/build-of-$2
+	mkdir -p "$CACHE/log"
+	cat "$1/log" "$1/make.log" >"$log" 2>/dev/null || true
+	grep -m 8 -E 'error: |undefined!|No rule to make|No space left' "$log" >&2 ||
+		grep -m 8 -F '***' "$log" >&2 || tail -n 8 "$log" >&2
+	die "$3 failed, see $log"
+}
