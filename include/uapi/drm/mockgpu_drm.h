@@ -82,6 +82,9 @@ struct drm_mockgpu_query {
  * struct drm_mockgpu_vm - a mirror of the caller's address space
  * @vm_id: out of VM_CREATE, into VM_DESTROY (-ENOENT when unknown)
  * @flags: 0
+ *
+ * Errors of VM_CREATE: -EBUSY the file has 4096 of them, -ENOMEM, -ENODEV the
+ * device is gone.
  */
 struct drm_mockgpu_vm {
 	__u32 vm_id;
@@ -171,7 +174,8 @@ struct drm_mockgpu_access {
  * @busy: out: allocations that somebody holds
  *
  * Errors: -ENOENT no page of this device at @addr, -EBUSY when @busy is not
- * 0, -EOPNOTSUPP the device has no VRAM.
+ * 0 (whatever kept an allocation from leaving), -EOPNOTSUPP the device has no
+ * VRAM, -ENOMEM, -EINTR the caller was killed.
  */
 struct drm_mockgpu_evict {
 	__u32 vm_id;

@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * The module parameters, and the configuration they add up to.
+ *
+ * All checks are made here, before there is any device: whatever is wrong is
+ * said in one line, with what to do about it.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/ctype.h>
+#include <linux/ioport.h>
+#include <linux/kernel.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/overflow.h>
+#include <linux/range.h>
+#include <linux/sizes.h>
+#include <linux/string.h>
+
+#include <drm/drm_gpusvm_backport.h>
+
+#include "config.h"
+#include "reserved.h"
+
+#define MOCKGPU_DEFAULT_PRIVATE_SIZE	((u64)SZ_256M)
+
+static unsigned int devices = 2;
+module_param(devices, uint, 0444);
+MODULE_PARM_DESC(devices, "Number of devices, 1 to 16 (default: 2)");
+
+static char *vram_size;
+module_param(vram_size, charp, 0444);
+MODULE_PARM_DESC(vram_size, "Bytes of VRAM per device, a multiple of 2M; K, M and G are understood (default: 256M but at most 1/8 of RAM; with reserved RAM, an equal share of it)");
+
+static char *vram_base;
+module_param(vram_base, charp, 0444);
+MODULE_PARM_DESC(vram_base, "Physical start of reserved RAM for VRAM, a multiple of 2M; asks for the coherent tier (default: the largest region set aside with memmap=SIZE$ADDR)");
+
+static char *tier = "auto";
+module_param(tier, charp, 0444);
+MODULE_PARM_DESC(tier, "Kind of VRAM: auto, private, coherent or system (default: auto, the best the kernel can do)");
+
+static bool test_knobs;
+module_param(test_knobs, bool, 0444);
+MODULE_PARM_DESC(test_knobs, "Files in debugfs that make the devices fail on purpose; taints the kernel (default: off)");
+
+/* Like memparse(), but what is no number or too big for one is an error. */
+static int mockgpu_parse_bytes(const char *text, u64 *bytes)
+{
+	static const char suffixes[] = "kmg";
+	unsigned int shift = 0;
+	const char *suffix;
+	char digits[24];
+	size_t len;
+
+	len = strlen(text);
+	if (!len || len >= sizeof(digits))
+		return -EINVAL;
+	strscpy(digits, text, sizeof(digits));
+
+	suffix = strchr(suffixes, tolower(digits[len - 1]));
+	if (suffix && *suffix) {
+		shift = 10 * (suffix - suffixes + 1);
+		digits[len - 1] = '\0';
+	}
+
+	if (kstrtoull(digits, 0, bytes))
+		return -EINVAL;
+	return check_shl_overflow(*bytes, shift, bytes) ? -EINVAL : 0;
+}
+
+static int mockgpu_config_set_devices(struct mockgpu_config *config)
+{
+	if (!devices || devices > MOCKGPU_MAX_DEVICES) {
+		pr_err("devices=%u: give a number from 1 to %d\n",
+		       devices, MOCKGPU_MAX_DEVICES);
+		return -EINVAL;
+	}
+
+	config->devices = devices;
+	return 0;
+}
+
+/* Leaves 0 when the size was not given. */
+static int mockgpu_config_set_size(struct mockgpu_config *config)
+{
+	if (!vram_size)
+		return 0;
+
+	if (mockgpu_parse_bytes(vram_size, &config->vram_size)) {
+		pr_err("vram_size=%s is not a size: give bytes, or a number with K, M or G\n",
+		       vram_size);
+		return -EINVAL;
+	}
+	if (!config->vram_size || !IS_ALIGNED(config->vram_size, SZ_2M)) {
+		pr_err("vram_size=%s: give a multiple of 2M that is not 0\n",
+		       vram_size);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* Leaves 0 when the base was not given. */
+static int mockgpu_config_set_base(struct mockgpu_config *config)
+{
+	if (!vram_base)
+		return 0;
+
+	if (mockgpu_parse_bytes(vram_base, &config->vram_base)) {
+		pr_err("vram_base=%s is not an address: give a number such as 0x140000000\n",
+		       vram_base);
+		return -EINVAL;
+	}
+	if (!config->vram_base || !IS_ALIGNED(config->vram_base, SZ_2M)) {
+		pr_err("vram_base=%s: give a multiple of 2M that is not 0\n",
+		       vram_base);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int mockgpu_config_check_total(const struct mockgpu_config *config,
+				      u64 available, const char *of_what)
+{
+	u64 total;
+
+	if (!check_mul_overflow(config->vram_size, (u64)config->devices,
+				&total) && total <= available)
+		return 0;
+
+	pr_err("%u devices with %llu MiB of VRAM each do not fit into %llu MiB of %s: lower vram_size= or devices=\n",
+	       config->devices, config->vram_size / SZ_1M, available / SZ_1M,
+	       of_what);
+	return -EINVAL;
+}
+
+/* Not more than 1/8 of RAM for one device and half of what is free for all. */
+static u64 mockgpu_config_default_private(unsigned int count, u64 available)
+{
+	u64 ram = (u64)totalram_pages() << PAGE_SHIFT;
+	u64 size = min3(MOCKGPU_DEFAULT_PRIVATE_SIZE, ram / 8,
+			available / 2 / count);
+
+	return max_t(u64, round_down(size, SZ_2M), SZ_2M);
+}
+
+static int mockgpu_config_private(struct mockgpu_config *config)
+{
+	u64 available = (u64)si_mem_available() << PAGE_SHIFT;
+
+	if (!drm_gpusvm_backport_has_tier(DRM_GPUSVM_BACKPORT_TIER_PRIVATE)) {
+		pr_err("tier=private needs a kernel with CONFIG_DEVICE_PRIVATE: use tier=auto\n");
+		return -EOPNOTSUPP;
+	}
+	if (config->vram_base) {
+		pr_err("vram_base= is for the coherent tier only: leave it out or use tier=coherent\n");
+		return -EINVAL;
+	}
+
+	config->tier = MOCKGPU_TIER_PRIVATE;
+	if (!config->vram_size)
+		config->vram_size =
+			mockgpu_config_default_private(config->devices,
+						       available);
+	return mockgpu_config_check_total(config, available, "free RAM");
+}
+
+static int mockgpu_config_claim(struct mockgpu_config *config)
+{
+	u64 total = config->vram_size * config->devices;
+
+	if (request_mem_region(config->vram_base, total, KBUILD_MODNAME))
+		return 0;
+
+	pr_err("reserved RAM at 0x%llx is in use, see /proc/iomem: give another vram_base=\n",
+	       config->vram_base);
+	return -EBUSY;
+}
+
+static int mockgpu_config_use_region(struct mockgpu_config *config,
+				     const struct range *region)
+{
+	u64 available = range_len(region);
+	int ret;
+
+	config->tier = MOCKGPU_TIER_COHERENT;
+	config->vram_base = region->start;
+	if (!config->vram_size)
+		config->vram_size = max_t(u64, SZ_2M,
+					  round_down(available / config->devices,
+						     SZ_2M));
+
+	ret = mockgpu_config_check_total(config, available, "reserved RAM");
+	if (ret)
+		return ret;
+	return mockgpu_config_claim(config);
+}
+
+static int mockgpu_config_find(const struct mockgpu_config *config,
+			       struct range *region)
+{
+	u64 total, end;
+
+	/* One that wraps is too big for any region and refused as such. */
+	if (check_mul_overflow(config->vram_size, (u64)config->devices,
+			       &total) ||
+	    check_add_overflow(config->vram_base, total, &end))
+		total = 0;
+	return mockgpu_reserved_find(config->vram_base, total, region);
+}
+
+static int mockgpu_config_coherent(struct mockgpu_config *config)
+{
+	struct range region;
+
+	if (!drm_gpusvm_backport_has_tier(DRM_GPUSVM_BACKPORT_TIER_COHERENT)) {
+		pr_err("tier=coherent is not possible on this kernel: use tier=auto\n");
+		return -EOPNOTSUPP;
+	}
+
+	switch (mockgpu_config_find(config, &region)) {
+	case 0:
+		return mockgpu_config_use_region(config, &region);
+	case -EBUSY:
+		pr_err("VRAM at vram_base=%s overlaps System RAM: boot with memmap=SIZE$%s, or use less\n",
+		       vram_base, vram_base);
+		return -EINVAL;
+	default:
+		pr_err("no reserved RAM%s%s: boot with memmap=512M$ADDR, see README\n",
+		       vram_base ? " at " : "", vram_base ?: "");
+		return -EINVAL;
+	}
+}
+
+static int mockgpu_config_system(struct mockgpu_config *config)
+{
+	config->tier = MOCKGPU_TIER_SYSTEM;
+	config->vram_size = 0;
+	config->vram_base = 0;
+	return 0;
+}
+
+static int mockgpu_config_auto(struct mockgpu_config *config)
+{
+	struct range region;
+
+	/* Nobody gives an address without meaning what is there. */
+	if (config->vram_base)
+		return mockgpu_config_coherent(config);
+
+	if (drm_gpusvm_backport_has_tier(DRM_GPUSVM_BACKPORT_TIER_PRIVATE))
+		return mockgpu_config_private(config);
+
+	if (!drm_gpusvm_backport_has_tier(DRM_GPUSVM_BACKPORT_TIER_COHERENT)) {
+		config->limit = "this kernel has no device memory at all";
+		return mockgpu_config_system(config);
+	}
+	if (mockgpu_config_find(config, &region)) {
+		config->limit = "no CONFIG_DEVICE_PRIVATE and no reserved RAM: boot with memmap=512M$ADDR, see README";
+		return mockgpu_config_system(config);
+	}
+
+	config->limit = "no CONFIG_DEVICE_PRIVATE";
+	return mockgpu_config_use_region(config, &region);
+}
+
+static int mockgpu_config_set_tier(struct mockgpu_config *config)
+{
+	config->limit = "as asked for";
+
+	if (sysfs_streq(tier, "auto"))
+		return mockgpu_config_auto(config);
+	if (sysfs_streq(tier, "private"))
+		return mockgpu_config_private(config);
+	if (sysfs_streq(tier, "coherent"))
+		return mockgpu_config_coherent(config);
+	if (sysfs_streq(tier, "system"))
+		return mockgpu_config_system(config);
+
+	pr_err("tier=%s is unknown: use auto, private, coherent or system\n",
+	       tier);
+	return -EINVAL;
+}
+
+/**
+ * mockgpu_config_build() - make a configuration from the module parameters
+ * @config: filled
+ *
+ * Context: Process context, may sleep.
+ * Return: 0; or, after saying what is wrong, -EINVAL for a bad parameter,
+ * -EOPNOTSUPP for what this kernel cannot do, -EBUSY when the reserved RAM is
+ * in use.
+ */
+int mockgpu_config_build(struct mockgpu_config *config)
+{
+	int ret;
+
+	*config = (struct mockgpu_config){ .test_knobs = test_knobs };
+
+	ret = mockgpu_config_set_devices(config);
+	if (!ret)
+		ret = mockgpu_config_set_size(config);
+	if (!ret)
+		ret = mockgpu_config_set_base(config);
+	if (!ret)
+		ret = mockgpu_config_set_tier(config);
+	return ret;
+}
+
+/**
+ * mockgpu_config_release() - give back what a configuration has claimed
+ * @config: made by mockgpu_config_build()
+ *
+ * Context: Process context, may sleep.
+ */
+void mockgpu_config_release(struct mockgpu_config *config)
+{
+	if (config->tier == MOCKGPU_TIER_COHERENT)
+		release_mem_region(config->vram_base,
+				   config->vram_size * config->devices);
+}
+
+/**
+ * mockgpu_config_log() - say in one line what there is, and why not more
+ * @config: the configuration
+ *
+ * Context: Any.
+ */
+void mockgpu_config_log(const struct mockgpu_config *config)
+{
+	unsigned long long mib = config->vram_size / SZ_1M;
+
+	switch (config->tier) {
+	case MOCKGPU_TIER_PRIVATE:
+		pr_info("%u devices, private tier, %llu MiB of VRAM each\n",
+			config->devices, mib);
+		break;
+	case MOCKGPU_TIER_COHERENT:
+		pr_info("%u devices, coherent tier (%s), %llu MiB of VRAM each in reserved RAM at 0x%llx\n",
+			config->devices, config->limit, mib, config->vram_base);
+		break;
+	case MOCKGPU_TIER_SYSTEM:
+		pr_info("%u devices, system tier: no VRAM (%s)\n",
+			config->devices, config->limit);
+		break;
+	}
+}
+
+/**
+ * mockgpu_config_device() - cut out the part of one device
+ * @config: of all devices
+ * @index: which device
+ * @device: filled
+ *
+ * Context: Any.
+ */
+void mockgpu_config_device(const struct mockgpu_config *config,
+			   unsigned int index,
+			   struct mockgpu_device_config *device)
+{
+	*device = (struct mockgpu_device_config){
+		.index = index,
+		.devices = config->devices,
+		.tier = config->tier,
+		.vram_size = config->vram_size,
+		.vram_base = config->vram_base + index * config->vram_size,
+		.test_knobs = config->test_knobs,
+	};
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+#ifndef MOCKGPU_CONFIG_H
+#define MOCKGPU_CONFIG_H
+
+#include <linux/types.h>
+
+#include <drm/mockgpu_drm.h>
+
+#define MOCKGPU_MAX_DEVICES	16
+
+/**
+ * struct mockgpu_config - what the module is to make, complete and checked
+ * @devices: how many devices
+ * @tier: what kind of VRAM they have
+ * @vram_size: bytes of VRAM of each
+ * @vram_base: for the coherent tier: the reserved RAM, claimed; the devices
+ *	take consecutive pieces of @vram_size
+ * @test_knobs: devices can be told to fail
+ * @limit: why the tier is this one and not a better one
+ */
+struct mockgpu_config {
+	unsigned int devices;
+	enum drm_mockgpu_tier tier;
+	u64 vram_size;
+	u64 vram_base;
+	bool test_knobs;
+	const char *limit;
+};
+
+/**
+ * struct mockgpu_device_config - what one device is to be
+ * @index: 0 for the first
+ * @devices: how many there are
+ * @tier: what kind of VRAM it has
+ * @vram_size: bytes of VRAM
+ * @vram_base: for the coherent tier: its reserved RAM
+ * @test_knobs: it can be told to fail
+ */
+struct mockgpu_device_config {
+	unsigned int index;
+	unsigned int devices;
+	enum drm_mockgpu_tier tier;
+	u64 vram_size;
+	u64 vram_base;
+	bool test_knobs;
+};
+
+int mockgpu_config_build(struct mockgpu_config *config);
+void mockgpu_config_release(struct mockgpu_config *config);
+void mockgpu_config_log(const struct mockgpu_config *config);
+void mockgpu_config_device(const struct mockgpu_config *config,
+			   unsigned int index,
+			   struct mockgpu_device_config *device);
+
+#endif

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * Files in debugfs, for root: what is where, and the test knobs.
+ */
+#include <linux/debugfs.h>
+#include <linux/module.h>
+#include <linux/seq_file.h>
+#include <linux/sizes.h>
+
+#include <drm/drm_file.h>
+#include <drm/mockgpu_drm.h>
+
+#include "debugfs.h"
+#include "device.h"
+#include "heap.h"
+#include "hw/hw.h"
+#include "query.h"
+
+static const char * const mockgpu_counter_names[MOCKGPU_COUNTER_COUNT] = {
+	[MOCKGPU_COUNTER_PAGES_TO_DEVICE] = "pages_to_device",
+	[MOCKGPU_COUNTER_PAGES_CLEARED] = "pages_cleared",
+	[MOCKGPU_COUNTER_PAGES_TO_RAM] = "pages_to_ram",
+	[MOCKGPU_COUNTER_CPU_FAULTS] = "cpu_faults",
+	[MOCKGPU_COUNTER_BYTES_COPIED_IN] = "bytes_copied_in",
+	[MOCKGPU_COUNTER_BYTES_COPIED_OUT] = "bytes_copied_out",
+	[MOCKGPU_COUNTER_BYTES_ACCESSED] = "bytes_accessed",
+	[MOCKGPU_COUNTER_DEVICE_ERRORS] = "device_errors",
+	[MOCKGPU_COUNTER_LIVE_VRAM_PAGES] = "live_vram_pages",
+	[MOCKGPU_COUNTER_LIVE_ALLOCATIONS] = "live_allocations",
+	[MOCKGPU_COUNTER_LIVE_DMA_PAGES] = "live_dma_pages",
+	[MOCKGPU_COUNTER_LIVE_VMS] = "live_vms",
+	[MOCKGPU_COUNTER_LIVE_DEVICE_PAGES] = "live_device_pages",
+	[MOCKGPU_COUNTER_LIVE_ZDD] = "live_zdd",
+};
+
+/* First and last page, size, VM (0 for none) of each allocation. */
+static int mockgpu_debugfs_vram_show(struct seq_file *seq, void *unused)
+{
+	struct mockgpu_device *mdev = seq->private;
+	struct mockgpu_alloc *alloc = NULL;
+
+	while ((alloc = mockgpu_heap_next(&mdev->heap, alloc)))
+		seq_printf(seq, "%lu-%lu %lu KiB vm %llu\n", alloc->first,
+			   alloc->first + alloc->npages - 1,
+			   alloc->npages * (PAGE_SIZE / SZ_1K),
+			   alloc->vm_serial);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(mockgpu_debugfs_vram);
+
+static int mockgpu_debugfs_counters_show(struct seq_file *seq, void *unused)
+{
+	u64 values[MOCKGPU_COUNTER_COUNT];
+	unsigned int i;
+
+	mockgpu_query_counters(seq->private, values);
+	for (i = 0; i < MOCKGPU_COUNTER_COUNT; i++)
+		seq_printf(seq, "%s %llu\n", mockgpu_counter_names[i],
+			   values[i]);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(mockgpu_debugfs_counters);
+
+static void mockgpu_debugfs_add_knobs(struct mockgpu_device *mdev,
+				      struct dentry *root)
+{
+	struct mockgpu_hw_knobs *knobs = mockgpu_hw_knobs(mdev->hw);
+
+	debugfs_create_atomic_t("fail_populate", 0600, root,
+				&mdev->fail_populate);
+	debugfs_create_atomic_t("fail_dma_map", 0600, root,
+				&knobs->fail_dma_map);
+	debugfs_create_atomic_t("fail_copy", 0600, root, &knobs->fail_copy);
+	debugfs_create_u32("copy_delay_us", 0600, root, &knobs->copy_delay_us);
+	debugfs_create_bool("poison", 0600, root, &knobs->poison);
+}
+
+/**
+ * mockgpu_debugfs_init() - add the files of a device
+ * @minor: one of its nodes; the files are with the primary node
+ *
+ * Context: Process context, may sleep.
+ */
+void mockgpu_debugfs_init(struct drm_minor *minor)
+{
+	struct mockgpu_device *mdev = mockgpu_device_from_drm(minor->dev);
+	struct dentry *root = minor->debugfs_root;
+
+	if (minor->type != DRM_MINOR_PRIMARY)
+		return;
+
+	debugfs_create_file("vram", 0400, root, mdev,
+			    &mockgpu_debugfs_vram_fops);
+	debugfs_create_file("counters", 0400, root, mdev,
+			    &mockgpu_debugfs_counters_fops);
+	if (mdev->config.test_knobs)
+		mockgpu_debugfs_add_knobs(mdev, root);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+#ifndef MOCKGPU_DEVICE_H
+#define MOCKGPU_DEVICE_H
+
+#include <linux/atomic.h>
+#include <linux/list.h>
+#include <linux/spinlock.h>
+
+#include <drm/drm_device.h>
+
+#include "config.h"
+#include "heap.h"
+#include "pagemap.h"
+#include "vram.h"
+
+struct mockgpu_hw;
+
+/**
+ * struct mockgpu_device - the driver's side of one device
+ * @drm: the DRM device; all of this lives as long as it does
+ * @config: what the device was to be
+ * @hw: the device itself
+ * @vram: its memory as device pages
+ * @heap: who uses which part of @vram
+ * @pagemap: what the SVM module knows of the device
+ * @live_vms: VMs now
+ * @vm_serial: last number given to a VM
+ * @populate_lock: protects @populate_calls
+ * @populate_calls: POPULATE commands that are running
+ * @fail_populate: knob: the n-th allocation from now on has no pages
+ */
+struct mockgpu_device {
+	struct drm_device drm;
+	struct mockgpu_device_config config;
+	struct mockgpu_hw *hw;
+	struct mockgpu_vram vram;
+	struct mockgpu_heap heap;
+	struct mockgpu_pagemap pagemap;
+	atomic_t live_vms;
+	atomic64_t vm_serial;
+	spinlock_t populate_lock;	/* a leaf inside of mmap_lock */
+	struct list_head populate_calls;
+	atomic_t fail_populate;
+};
+
+static inline struct mockgpu_device *
+mockgpu_device_from_drm(struct drm_device *drm)
+{
+	return container_of(drm, struct mockgpu_device, drm);
+}
+
+static inline bool mockgpu_device_has_vram(const struct mockgpu_device *mdev)
+{
+	return mdev->config.tier != MOCKGPU_TIER_SYSTEM;
+}
+
+#endif

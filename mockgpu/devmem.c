@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * What the SVM module has the device do with an allocation.
+ *
+ * Works until memunmap_pages() is done, also when the device is unplugged:
+ * pages must be able to come home.
+ */
+#include <linux/dma-fence.h>
+
+#include <drm/drm_pagemap.h>
+
+#include "devmem.h"
+#include "device.h"
+#include "heap.h"
+#include "hw/hw.h"
+#include "vram.h"
+
+typedef int (*mockgpu_copy_fn)(struct mockgpu_hw *hw, unsigned long first,
+			       dma_addr_t iova, unsigned long npages);
+
+static struct mockgpu_device *mockgpu_devmem_device(struct page *page)
+{
+	return mockgpu_pagemap_device(drm_pagemap_page_to_dpagemap(page));
+}
+
+static int mockgpu_devmem_wait(struct dma_fence *fence)
+{
+	return fence ? dma_fence_wait(fence, false) : 0;
+}
+
+static int mockgpu_devmem_copy(struct page **pages,
+			       const struct drm_pagemap_addr *addr,
+			       unsigned long npages, struct dma_fence *fence,
+			       mockgpu_copy_fn copy)
+{
+	struct mockgpu_device *mdev = mockgpu_devmem_device(pages[0]);
+	unsigned long i;
+	int ret;
+
+	ret = mockgpu_devmem_wait(fence);
+	if (ret)
+		return ret;
+
+	mockgpu_hw_copy_begin(mdev->hw);
+	for (i = 0; i < npages && !ret; i += NR_PAGES(addr[i].order))
+		ret = copy(mdev->hw, mockgpu_vram_index(&mdev->vram, pages[i]),
+			   addr[i].addr, NR_PAGES(addr[i].order));
+	return ret;
+}
+
+static int mockgpu_devmem_copy_in(struct page **pages,
+				  struct drm_pagemap_addr *addr,
+				  unsigned long npages,
+				  struct dma_fence *fence)
+{
+	return mockgpu_devmem_copy(pages, addr, npages, fence,
+				   mockgpu_hw_copy_in);
+}
+
+static int mockgpu_devmem_copy_out(struct page **pages,
+				   struct drm_pagemap_addr *addr,
+				   unsigned long npages,
+				   struct dma_fence *fence)
+{
+	return mockgpu_devmem_copy(pages, addr, npages, fence,
+				   mockgpu_hw_copy_out);
+}
+
+/* How many pages from the first on are one piece of VRAM. */
+static unsigned long mockgpu_devmem_run(struct page **pages,
+					unsigned long npages)
+{
+	unsigned long first = page_to_pfn(pages[0]);
+	unsigned long run = 1;
+
+	while (run < npages && page_to_pfn(pages[run]) == first + run)
+		run++;
+	return run;
+}
+
+static int mockgpu_devmem_clear(struct page **pages, unsigned long npages,
+				struct dma_fence *fence)
+{
+	struct mockgpu_device *mdev = mockgpu_devmem_device(pages[0]);
+	unsigned long i, run;
+	int ret;
+
+	ret = mockgpu_devmem_wait(fence);
+	if (ret)
+		return ret;
+
+	mockgpu_hw_copy_begin(mdev->hw);
+	for (i = 0; i < npages && !ret; i += run) {
+		run = mockgpu_devmem_run(pages + i, npages - i);
+		ret = mockgpu_hw_clear(mdev->hw,
+				       mockgpu_vram_index(&mdev->vram, pages[i]),
+				       run);
+	}
+	return ret;
+}
+
+static int mockgpu_devmem_populate(struct drm_pagemap_devmem *devmem,
+				   unsigned long npages, unsigned long *pfn)
+{
+	struct mockgpu_alloc *alloc = mockgpu_alloc_from_devmem(devmem);
+	struct mockgpu_device *mdev = alloc->mdev;
+	unsigned long i;
+
+	if (mockgpu_hw_knob_hits(&mdev->fail_populate))
+		return -ENOMEM;
+
+	for (i = 0; i < npages; i++)
+		pfn[i] = mdev->vram.first_pfn + alloc->first + i;
+	return 0;
+}
+
+static void mockgpu_devmem_release(struct drm_pagemap_devmem *devmem)
+{
+	mockgpu_heap_release(mockgpu_alloc_from_devmem(devmem));
+}
+
+const struct drm_pagemap_devmem_ops mockgpu_devmem_ops = {
+	.devmem_release = mockgpu_devmem_release,
+	.populate_devmem_pfn = mockgpu_devmem_populate,
+	.copy_to_devmem = mockgpu_devmem_copy_in,
+	.copy_to_ram = mockgpu_devmem_copy_out,
+	.clear_devmem = mockgpu_devmem_clear,
+};

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+#ifndef MOCKGPU_DEVMEM_H
+#define MOCKGPU_DEVMEM_H
+
+struct drm_pagemap_devmem_ops;
+
+extern const struct drm_pagemap_devmem_ops mockgpu_devmem_ops;
+
+#endif

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * The driver: bind, unbind, and the DRM device in between and beyond.
+ *
+ * What a file, a VM or a device page can still reach after unbind belongs to
+ * the DRM device and goes with its last reference; the rest goes with unbind.
+ */
+#include <linux/fs.h>
+#include <linux/module.h>
+
+#include <drm/drm.h>
+#include <drm/drm_drv.h>
+#include <drm/drm_file.h>
+#include <drm/drm_ioctl.h>
+#include <drm/drm_managed.h>
+#include <drm/drm_print.h>
+#include <drm/mockgpu_drm.h>
+
+#include "access.h"
+#include "compat/compat.h"
+#include "debugfs.h"
+#include "device.h"
+#include "drv.h"
+#include "evict.h"
+#include "hw/hw.h"
+#include "populate.h"
+#include "query.h"
+#include "residency.h"
+#include "vm.h"
+
+static const struct drm_ioctl_desc mockgpu_ioctls[] = {
+	DRM_IOCTL_DEF_DRV(MOCKGPU_QUERY, mockgpu_query_ioctl,
+			  DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(MOCKGPU_VM_CREATE, mockgpu_vm_create_ioctl,
+			  DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(MOCKGPU_VM_DESTROY, mockgpu_vm_destroy_ioctl,
+			  DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(MOCKGPU_POPULATE, mockgpu_populate_ioctl,
+			  DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(MOCKGPU_ACCESS, mockgpu_access_ioctl,
+			  DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(MOCKGPU_EVICT, mockgpu_evict_ioctl,
+			  DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(MOCKGPU_RESIDENCY, mockgpu_residency_ioctl,
+			  DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(MOCKGPU_COUNTERS, mockgpu_counters_ioctl,
+			  DRM_RENDER_ALLOW),
+};
+
+static const struct file_operations mockgpu_fops = {
+	.owner = THIS_MODULE,
+	.open = drm_open,
+	.release = drm_release,
+	.unlocked_ioctl = drm_ioctl,
+	.compat_ioctl = drm_compat_ioctl,
+	.poll = drm_poll,
+	.read = drm_read,
+	.llseek = noop_llseek,
+#ifdef FOP_UNSIGNED_OFFSET
+	.fop_flags = FOP_UNSIGNED_OFFSET,
+#endif
+};
+
+static const struct drm_driver mockgpu_drm_driver = {
+	.driver_features = DRIVER_RENDER,
+	.open = mockgpu_vm_open_file,
+	.postclose = mockgpu_vm_close_file,
+	.debugfs_init = mockgpu_debugfs_init,
+	.ioctls = mockgpu_ioctls,
+	.num_ioctls = ARRAY_SIZE(mockgpu_ioctls),
+	.fops = &mockgpu_fops,
+	.name = MOCKGPU_NAME,
+	.desc = "GPU that does not exist",
+#ifdef GSB_HAVE_DRM_DRIVER_DATE
+	.date = "20260801",
+#endif
+	.major = 1,
+	.minor = 0,
+};
+
+static void mockgpu_drv_destroy_hw(struct drm_device *drm, void *hw)
+{
+	mockgpu_hw_destroy(hw);
+}
+
+static void mockgpu_drv_destroy_heap(struct drm_device *drm, void *heap)
+{
+	mockgpu_heap_fini(heap);
+}
+
+/* What lives as long as the DRM device does. */
+static int mockgpu_drv_init(struct mockgpu_device *mdev)
+{
+	const struct mockgpu_device_config *config = &mdev->config;
+	int ret;
+
+	spin_lock_init(&mdev->populate_lock);
+	INIT_LIST_HEAD(&mdev->populate_calls);
+	mockgpu_pagemap_init(&mdev->pagemap);
+
+	mockgpu_heap_init(&mdev->heap, config->vram_size >> PAGE_SHIFT);
+	ret = drmm_add_action_or_reset(&mdev->drm, mockgpu_drv_destroy_heap,
+				       &mdev->heap);
+	if (ret)
+		return ret;
+
+	mdev->hw = mockgpu_hw_create(mdev->drm.dev);
+	if (!mdev->hw)
+		return -ENOMEM;
+	return drmm_add_action_or_reset(&mdev->drm, mockgpu_drv_destroy_hw,
+					mdev->hw);
+}
+
+/* What lives while the driver is bound. */
+static int mockgpu_drv_start(struct mockgpu_device *mdev)
+{
+	int ret;
+
+	ret = mockgpu_hw_plug(mdev->hw);
+	if (ret)
+		goto unplug;
+
+	ret = mockgpu_vram_init(mdev);
+	if (ret)
+		goto unplug;
+
+	ret = drm_dev_register(&mdev->drm, 0);
+	if (ret)
+		goto fini;
+	return 0;
+
+fini:
+	mockgpu_vram_fini(mdev);
+unplug:
+	mockgpu_hw_unplug(mdev->hw);
+	return ret;
+}
+
+static int mockgpu_drv_probe(struct platform_device *pdev)
+{
+	struct mockgpu_device *mdev;
+	int ret;
+
+	mdev = devm_drm_dev_alloc(&pdev->dev, &mockgpu_drm_driver,
+				  struct mockgpu_device, drm);
+	if (IS_ERR(mdev))
+		return PTR_ERR(mdev);
+
+	mdev->config = *(struct mockgpu_device_config *)
+			dev_get_platdata(&pdev->dev);
+	ret = mockgpu_drv_init(mdev);
+	if (!ret)
+		ret = mockgpu_drv_start(mdev);
+	if (!ret)
+		platform_set_drvdata(pdev, mdev);
+	return ret;
+}
+
+static void mockgpu_drv_remove(struct platform_device *pdev)
+{
+	struct mockgpu_device *mdev = platform_get_drvdata(pdev);
+
+	drm_dev_unplug(&mdev->drm);
+	mockgpu_evict_for_unbind(mdev);
+	mockgpu_vram_fini(mdev);
+	mockgpu_hw_unplug(mdev->hw);
+}
+
+#ifndef GSB_HAVE_PLATFORM_REMOVE_VOID
+static int mockgpu_drv_remove_int(struct platform_device *pdev)
+{
+	mockgpu_drv_remove(pdev);
+	return 0;
+}
+#endif
+
+struct platform_driver mockgpu_platform_driver = {
+	.probe = mockgpu_drv_probe,
+#ifdef GSB_HAVE_PLATFORM_REMOVE_VOID
+	.remove = mockgpu_drv_remove,
+#else
+	.remove = mockgpu_drv_remove_int,
+#endif
+	.driver = {
+		.name = MOCKGPU_NAME,
+		.probe_type = PROBE_FORCE_SYNCHRONOUS,
+	},
+};

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+#ifndef MOCKGPU_HEAP_H
+#define MOCKGPU_HEAP_H
+
+#include <linux/list.h>
+#include <linux/refcount.h>
+#include <linux/spinlock.h>
+
+#include <drm/drm_mm.h>
+#include <drm/drm_pagemap.h>
+
+struct mockgpu_device;
+
+/**
+ * struct mockgpu_heap - which part of VRAM is whose
+ * @lock: protects everything below
+ * @space: the VRAM pages
+ * @allocs: every allocation anybody has a reference on, oldest first
+ * @serial: number of the newest allocation
+ * @live_pages: VRAM pages in use
+ * @live_allocs: allocations that have pages
+ */
+struct mockgpu_heap {
+	spinlock_t lock;	/* taken with interrupts off, a leaf */
+	struct drm_mm space;
+	struct list_head allocs;
+	u64 serial;
+	unsigned long live_pages;
+	unsigned int live_allocs;
+};
+
+/**
+ * struct mockgpu_alloc - a contiguous piece of VRAM that a process uses
+ * @devmem: what the SVM module sees
+ * @mdev: the device; do not follow without a reference on its drm_pagemap
+ * @refs: one is the SVM module's, until it calls devmem_release
+ * @link: place in &mockgpu_heap.allocs
+ * @node: place in &mockgpu_heap.space, while it has pages
+ * @serial: ever growing with each allocation
+ * @vm_serial: the VM it was populated through, 0 for none
+ * @first: first VRAM page
+ * @npages: how many
+ */
+struct mockgpu_alloc {
+	struct drm_pagemap_devmem devmem;
+	struct mockgpu_device *mdev;
+	refcount_t refs;
+	struct list_head link;
+	struct drm_mm_node node;
+	u64 serial;
+	u64 vm_serial;
+	unsigned long first;
+	unsigned long npages;
+};
+
+void mockgpu_heap_init(struct mockgpu_heap *heap, unsigned long npages);
+void mockgpu_heap_fini(struct mockgpu_heap *heap);
+struct mockgpu_alloc *mockgpu_heap_alloc(struct mockgpu_device *mdev,
+					 struct mm_struct *mm,
+					 unsigned long npages, u64 vm_serial);
+void mockgpu_heap_release(struct mockgpu_alloc *alloc);
+void mockgpu_heap_put(struct mockgpu_heap *heap, struct mockgpu_alloc *alloc);
+struct mockgpu_alloc *mockgpu_heap_find(struct mockgpu_heap *heap,
+					unsigned long page);
+struct mockgpu_alloc *mockgpu_heap_next(struct mockgpu_heap *heap,
+					struct mockgpu_alloc *prev);
+u64 mockgpu_heap_serial(struct mockgpu_heap *heap);
+void mockgpu_heap_read_live(struct mockgpu_heap *heap, unsigned long *pages,
+			    unsigned int *allocs);
+
+static inline struct mockgpu_alloc *
+mockgpu_alloc_from_devmem(struct drm_pagemap_devmem *devmem)
+{
+	return container_of(devmem, struct mockgpu_alloc, devmem);
+}
+
+#endif

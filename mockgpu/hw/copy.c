@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * The copy engine: whole pages between VRAM and DMA addresses.
+ */
+#include <linux/delay.h>
+#include <linux/dma-mapping.h>
+#include <linux/mm.h>
+
+#include "internal.h"
+
+/* How many of @npages are done before the one that shall fail, if any is. */
+static unsigned long mockgpu_hw_copy_budget(struct mockgpu_hw *hw,
+					    unsigned long npages)
+{
+	unsigned long i;
+
+	for (i = 0; i < npages; i++)
+		if (mockgpu_hw_knob_hits(&hw->knobs.fail_copy))
+			break;
+	return i;
+}
+
+/**
+ * mockgpu_hw_copy_begin() - start a command of the copy engine
+ * @hw: the device
+ *
+ * Context: Process context, may sleep.
+ */
+void mockgpu_hw_copy_begin(struct mockgpu_hw *hw)
+{
+	u32 delay = READ_ONCE(hw->knobs.copy_delay_us);
+
+	might_sleep();
+	if (delay)
+		fsleep(delay);
+}
+
+/**
+ * mockgpu_hw_copy_in() - copy into VRAM
+ * @hw: the device
+ * @first: first VRAM page
+ * @iova: the source, one DMA mapping or a part of it
+ * @npages: how many pages
+ *
+ * Context: Any.
+ * Return: 0, or -EIO for a bad address or when told to fail.
+ */
+int mockgpu_hw_copy_in(struct mockgpu_hw *hw, unsigned long first,
+		       dma_addr_t iova, unsigned long npages)
+{
+	size_t asked = npages << PAGE_SHIFT;
+	size_t size = mockgpu_hw_copy_budget(hw, npages) << PAGE_SHIFT;
+	void *to = mockgpu_hw_vram_at(hw, (u64)first << PAGE_SHIFT, asked);
+	void *from = mockgpu_hw_dma_begin(hw, iova, asked, DMA_TO_DEVICE);
+	int ret;
+
+	if (!to || !from)
+		return -EIO;
+
+	memcpy(to, from, size);
+	atomic64_add(size, &hw->bytes_copied_in);
+	ret = mockgpu_hw_dma_end(hw, iova, asked, DMA_TO_DEVICE, from);
+	return size < asked ? -EIO : ret;
+}
+
+/**
+ * mockgpu_hw_copy_out() - copy out of VRAM
+ * @hw: the device
+ * @first: first VRAM page
+ * @iova: the destination, one DMA mapping or a part of it
+ * @npages: how many pages
+ *
+ * Context: Any.
+ * Return: 0, or -EIO for a bad address or when told to fail.
+ */
+int mockgpu_hw_copy_out(struct mockgpu_hw *hw, unsigned long first,
+			dma_addr_t iova, unsigned long npages)
+{
+	size_t asked = npages << PAGE_SHIFT;
+	size_t size = mockgpu_hw_copy_budget(hw, npages) << PAGE_SHIFT;
+	void *from = mockgpu_hw_vram_at(hw, (u64)first << PAGE_SHIFT, asked);
+	void *to = mockgpu_hw_dma_begin(hw, iova, asked, DMA_FROM_DEVICE);
+	int ret;
+
+	if (!from || !to)
+		return -EIO;
+
+	memcpy(to, from, size);
+	atomic64_add(size, &hw->bytes_copied_out);
+	ret = mockgpu_hw_dma_end(hw, iova, asked, DMA_FROM_DEVICE, to);
+	return size < asked ? -EIO : ret;
+}
+
+/**
+ * mockgpu_hw_clear() - fill VRAM with zeroes
+ * @hw: the device
+ * @first: first VRAM page
+ * @npages: how many
+ *
+ * Context: Any.
+ * Return: 0, or -EIO for a bad address or when told to fail.
+ */
+int mockgpu_hw_clear(struct mockgpu_hw *hw, unsigned long first,
+		     unsigned long npages)
+{
+	size_t asked = npages << PAGE_SHIFT;
+	size_t size = mockgpu_hw_copy_budget(hw, npages) << PAGE_SHIFT;
+	void *to = mockgpu_hw_vram_at(hw, (u64)first << PAGE_SHIFT, asked);
+
+	if (!to)
+		return -EIO;
+
+	memset(to, 0, size);
+	return size < asked ? -EIO : 0;
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * The device as a whole.
+ */
+#include <linux/dma-mapping.h>
+#include <linux/slab.h>
+
+#include "compat/compat.h"
+#include "internal.h"
+
+/**
+ * mockgpu_hw_supported() - can the device exist on this kernel
+ *
+ * Its IOMMU takes the place of the DMA API of one device, which not every
+ * architecture lets a driver do.
+ *
+ * Context: Any.
+ * Return: true if it can.
+ */
+bool mockgpu_hw_supported(void)
+{
+#ifdef GSB_HAVE_DMA_OPS
+	return true;
+#else
+	return false;
+#endif
+}
+
+/**
+ * mockgpu_hw_create() - make a device, without VRAM and not plugged in
+ * @dev: what it is to the kernel
+ *
+ * Context: Process context, may sleep.
+ * Return: the device, or NULL when there is no memory.
+ */
+struct mockgpu_hw *mockgpu_hw_create(struct device *dev)
+{
+	struct mockgpu_hw *hw = kzalloc(sizeof(*hw), GFP_KERNEL);
+
+	if (!hw)
+		return NULL;
+
+	hw->dev = dev;
+	mockgpu_hw_iommu_init(&hw->iommu);
+	return hw;
+}
+
+/**
+ * mockgpu_hw_destroy() - undo mockgpu_hw_create()
+ * @hw: the device, unplugged
+ *
+ * Context: Process context, may sleep.
+ */
+void mockgpu_hw_destroy(struct mockgpu_hw *hw)
+{
+	mockgpu_hw_vram_drop(hw);
+	mockgpu_hw_iommu_fini(&hw->iommu);
+	kfree(hw);
+}
+
+/**
+ * mockgpu_hw_plug() - from here on the DMA API of the device is its IOMMU
+ * @hw: the device
+ *
+ * Context: Process context.
+ * Return: 0, or -EIO when the kernel does not take the DMA mask.
+ */
+int mockgpu_hw_plug(struct mockgpu_hw *hw)
+{
+	set_dma_ops(hw->dev, &hw->iommu.ops);
+	return dma_coerce_mask_and_coherent(hw->dev, DMA_BIT_MASK(64));
+}
+
+/**
+ * mockgpu_hw_unplug() - undo mockgpu_hw_plug()
+ * @hw: the device, with nothing mapped for it any more
+ *
+ * Context: Process context.
+ */
+void mockgpu_hw_unplug(struct mockgpu_hw *hw)
+{
+	set_dma_ops(hw->dev, NULL);
+}
+
+/**
+ * mockgpu_hw_knobs() - the knobs of a device
+ * @hw: the device
+ *
+ * Context: Any.
+ * Return: the knobs; the device looks at them all the time.
+ */
+struct mockgpu_hw_knobs *mockgpu_hw_knobs(struct mockgpu_hw *hw)
+{
+	return &hw->knobs;
+}
+
+/**
+ * mockgpu_hw_read_stats() - what has the device done
+ * @hw: the device
+ * @stats: filled
+ *
+ * Context: Any.
+ */
+void mockgpu_hw_read_stats(struct mockgpu_hw *hw,
+			   struct mockgpu_hw_stats *stats)
+{
+	stats->bytes_copied_in = atomic64_read(&hw->bytes_copied_in);
+	stats->bytes_copied_out = atomic64_read(&hw->bytes_copied_out);
+	stats->bytes_accessed = atomic64_read(&hw->bytes_accessed);
+	stats->errors = atomic64_read(&hw->errors);
+	stats->live_dma_pages = atomic64_read(&hw->iommu.live_pages);
+}
+
+/**
+ * mockgpu_hw_error() - the driver was caught
+ * @hw: the device
+ * @format: at what
+ *
+ * Context: Any.
+ */
+void mockgpu_hw_error(struct mockgpu_hw *hw, const char *format, ...)
+{
+	struct va_format vaf;
+	va_list args;
+
+	atomic64_inc(&hw->errors);
+
+	va_start(args, format);
+	vaf.fmt = format;
+	vaf.va = &args;
+	dev_err_ratelimited(hw->dev, "device error: %pV\n", &vaf);
+	va_end(args);
+}

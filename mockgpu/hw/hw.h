@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * The device: everything a driver of it may know.
+ *
+ * A mock GPU has an IOMMU of its own, VRAM, a copy engine and an access unit.
+ * They know addresses, bytes and nothing of the driver's structures, and they
+ * trust nobody: whatever the driver gets wrong is caught, counted and printed.
+ */
+#ifndef MOCKGPU_HW_H
+#define MOCKGPU_HW_H
+
+#include <linux/atomic.h>
+#include <linux/types.h>
+
+struct device;
+struct mockgpu_hw;
+
+/**
+ * struct mockgpu_hw_knobs - ways to make the device misbehave
+ * @fail_dma_map: the n-th DMA mapping from now on is refused; 0 is off
+ * @fail_copy: the n-th page from now on cannot be copied or cleared; 0 is off
+ * @copy_delay_us: how long each command of the copy engine takes at least
+ * @poison: overwrite VRAM when it is freed
+ */
+struct mockgpu_hw_knobs {
+	atomic_t fail_dma_map;
+	atomic_t fail_copy;
+	u32 copy_delay_us;
+	bool poison;
+};
+
+/**
+ * struct mockgpu_hw_stats - what the device has done
+ * @bytes_copied_in: by the copy engine, into VRAM
+ * @bytes_copied_out: by the copy engine, out of VRAM
+ * @bytes_accessed: by the access unit
+ * @errors: mistakes of the driver that were caught
+ * @live_dma_pages: pages mapped for DMA now
+ */
+struct mockgpu_hw_stats {
+	u64 bytes_copied_in;
+	u64 bytes_copied_out;
+	u64 bytes_accessed;
+	u64 errors;
+	u64 live_dma_pages;
+};
+
+/**
+ * enum mockgpu_hw_op - what the access unit does with memory
+ * @MOCKGPU_HW_READ: memory to buffer
+ * @MOCKGPU_HW_WRITE: buffer to memory
+ * @MOCKGPU_HW_FILL: value to every 64-bit word
+ * @MOCKGPU_HW_XOR: value into every 64-bit word
+ */
+enum mockgpu_hw_op {
+	MOCKGPU_HW_READ,
+	MOCKGPU_HW_WRITE,
+	MOCKGPU_HW_FILL,
+	MOCKGPU_HW_XOR,
+};
+
+/**
+ * struct mockgpu_hw_work - one job of the access unit
+ * @op: what to do
+ * @value: for FILL and XOR
+ * @data: buffer for READ and WRITE
+ */
+struct mockgpu_hw_work {
+	enum mockgpu_hw_op op;
+	u64 value;
+	void *data;
+};
+
+bool mockgpu_hw_supported(void);
+struct mockgpu_hw *mockgpu_hw_create(struct device *dev);
+void mockgpu_hw_destroy(struct mockgpu_hw *hw);
+int mockgpu_hw_plug(struct mockgpu_hw *hw);
+void mockgpu_hw_unplug(struct mockgpu_hw *hw);
+struct mockgpu_hw_knobs *mockgpu_hw_knobs(struct mockgpu_hw *hw);
+void mockgpu_hw_read_stats(struct mockgpu_hw *hw,
+			   struct mockgpu_hw_stats *stats);
+
+int mockgpu_hw_vram_set_aside(struct mockgpu_hw *hw, unsigned long npages);
+void mockgpu_hw_vram_use(struct mockgpu_hw *hw, void *base,
+			 unsigned long npages);
+void mockgpu_hw_vram_drop(struct mockgpu_hw *hw);
+void mockgpu_hw_vram_freed(struct mockgpu_hw *hw, unsigned long first,
+			   unsigned long npages);
+
+void mockgpu_hw_copy_begin(struct mockgpu_hw *hw);
+int mockgpu_hw_copy_in(struct mockgpu_hw *hw, unsigned long first,
+		       dma_addr_t iova, unsigned long npages);
+int mockgpu_hw_copy_out(struct mockgpu_hw *hw, unsigned long first,
+			dma_addr_t iova, unsigned long npages);
+int mockgpu_hw_clear(struct mockgpu_hw *hw, unsigned long first,
+		     unsigned long npages);
+
+int mockgpu_hw_access_vram(struct mockgpu_hw *hw, u64 offset, size_t size,
+			   const struct mockgpu_hw_work *work);
+int mockgpu_hw_access_dma(struct mockgpu_hw *hw, dma_addr_t iova, size_t size,
+			  const struct mockgpu_hw_work *work);
+
+/**
+ * mockgpu_hw_knob_hits() - count one event against a countdown knob
+ * @knob: the events until failure, 0 for never
+ *
+ * Context: Any.
+ * Return: true for the one event that shall fail.
+ */
+static inline bool mockgpu_hw_knob_hits(atomic_t *knob)
+{
+	return unlikely(atomic_read(knob) > 0) &&
+	       atomic_dec_if_positive(knob) == 0;
+}
+
+#endif

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * The IOMMU of the device.
+ *
+ * A translation exists from the map call of the DMA API to its unmap call,
+ * for exactly the bytes and the direction that were asked for. An address is
+ * looked up before and after each use, so that one that was unmapped too
+ * early is noticed as well.
+ *
+ * Locks: mockgpu_hw_iommu.lock is taken in any context, with interrupts off,
+ * and nothing is taken inside of it.
+ */
+#include <linux/io.h>
+#include <linux/mm.h>
+#include <linux/scatterlist.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+
+#include "compat/compat.h"
+#include "internal.h"
+
+/* Address 0 is given out on purpose: drivers must not take it for none. */
+#define MOCKGPU_HW_IOVA_START	0
+#define MOCKGPU_HW_IOVA_SIZE	SZ_1T
+
+/* The node is whole pages; @iova and @size are what was mapped of them. */
+struct mockgpu_hw_mapping {
+	struct drm_mm_node node;
+	phys_addr_t phys;
+	dma_addr_t iova;
+	size_t size;
+	enum dma_data_direction dir;
+};
+
+static struct mockgpu_hw *mockgpu_hw_from_dev(struct device *dev)
+{
+	return container_of(get_dma_ops(dev), struct mockgpu_hw, iommu.ops);
+}
+
+static unsigned long
+mockgpu_hw_mapping_pages(const struct mockgpu_hw_mapping *mapping)
+{
+	return mapping->node.size >> PAGE_SHIFT;
+}
+
+static struct mockgpu_hw_mapping *
+mockgpu_hw_iommu_find(struct mockgpu_hw_iommu *iommu, dma_addr_t iova)
+{
+	struct drm_mm_node *node;
+
+	lockdep_assert_held(&iommu->lock);
+
+	if (iova >= MOCKGPU_HW_IOVA_START + MOCKGPU_HW_IOVA_SIZE)
+		return NULL;
+
+	drm_mm_for_each_node_in_range(node, &iommu->space, iova, iova + 1)
+		return container_of(node, struct mockgpu_hw_mapping, node);
+
+	return NULL;
+}
+
+static bool mockgpu_hw_mapping_allows(const struct mockgpu_hw_mapping *mapping,
+				      dma_addr_t iova, size_t size,
+				      enum dma_data_direction dir)
+{
+	if (iova < mapping->iova || size > mapping->size ||
+	    iova - mapping->iova > mapping->size - size)
+		return false;
+
+	return mapping->dir == DMA_BIDIRECTIONAL || mapping->dir == dir;
+}
+
+/* Returns the memory behind @iova, or NULL when @dir access is not allowed. */
+static void *mockgpu_hw_iommu_translate(struct mockgpu_hw_iommu *iommu,
+					dma_addr_t iova, size_t size,
+					enum dma_data_direction dir)
+{
+	struct mockgpu_hw_mapping *mapping;
+	void *memory = NULL;
+	unsigned long flags;
+
+	spin_lock_irqsave(&iommu->lock, flags);
+	mapping = mockgpu_hw_iommu_find(iommu, iova);
+	if (mapping && mockgpu_hw_mapping_allows(mapping, iova, size, dir))
+		memory = phys_to_virt(mapping->phys + (iova - mapping->iova));
+	spin_unlock_irqrestore(&iommu->lock, flags);
+
+	return memory;
+}
+
+/**
+ * mockgpu_hw_dma_begin() - the device is about to use a DMA address
+ * @hw: the device
+ * @iova: the address
+ * @size: bytes
+ * @dir: DMA_TO_DEVICE to read, DMA_FROM_DEVICE to write, or both
+ *
+ * Context: Any.
+ * Return: the memory, or NULL when the driver did not map it for that.
+ */
+void *mockgpu_hw_dma_begin(struct mockgpu_hw *hw, dma_addr_t iova, size_t size,
+			   enum dma_data_direction dir)
+{
+	void *memory = mockgpu_hw_iommu_translate(&hw->iommu, iova, size, dir);
+
+	if (!memory)
+		mockgpu_hw_error(hw, "DMA address %pad, %zu bytes, direction %d is not mapped",
+				 &iova, size, dir);
+	return memory;
+}
+
+/**
+ * mockgpu_hw_dma_end() - the device has used a DMA address
+ * @hw: the device
+ * @iova: the address
+ * @size: bytes
+ * @dir: as in mockgpu_hw_dma_begin()
+ * @memory: what mockgpu_hw_dma_begin() returned
+ *
+ * Context: Any.
+ * Return: 0, or -EIO when the driver unmapped it in the meantime.
+ */
+int mockgpu_hw_dma_end(struct mockgpu_hw *hw, dma_addr_t iova, size_t size,
+		       enum dma_data_direction dir, const void *memory)
+{
+	if (mockgpu_hw_iommu_translate(&hw->iommu, iova, size, dir) == memory)
+		return 0;
+
+	mockgpu_hw_error(hw, "DMA address %pad was unmapped while in use",
+			 &iova);
+	return -EIO;
+}
+
+/* Pages the CPU cannot reach in its direct map are no target for DMA. */
+static bool mockgpu_hw_iommu_can_reach(phys_addr_t phys, size_t size)
+{
+	unsigned long first = PHYS_PFN(phys);
+	unsigned long last = PHYS_PFN(phys + size - 1);
+
+	return pfn_valid(first) && pfn_valid(last) &&
+	       !is_device_private_page(pfn_to_page(first));
+}
+
+static int mockgpu_hw_iommu_insert(struct mockgpu_hw_iommu *iommu,
+				   struct mockgpu_hw_mapping *mapping)
+{
+	size_t offset = offset_in_page(mapping->phys);
+	unsigned long flags;
+	int ret;
+
+	spin_lock_irqsave(&iommu->lock, flags);
+	ret = drm_mm_insert_node_generic(&iommu->space, &mapping->node,
+					 PAGE_ALIGN(offset + mapping->size),
+					 PAGE_SIZE, 0, DRM_MM_INSERT_LOW);
+	mapping->iova = mapping->node.start + offset;
+	spin_unlock_irqrestore(&iommu->lock, flags);
+
+	return ret;
+}
+
+static dma_addr_t mockgpu_hw_iommu_map(struct device *dev, phys_addr_t phys,
+				       size_t size, enum dma_data_direction dir)
+{
+	struct mockgpu_hw *hw = mockgpu_hw_from_dev(dev);
+	struct mockgpu_hw_mapping *mapping;
+
+	if (mockgpu_hw_knob_hits(&hw->knobs.fail_dma_map))
+		return DMA_MAPPING_ERROR;
+
+	if (!mockgpu_hw_iommu_can_reach(phys, size)) {
+		mockgpu_hw_error(hw, "%zu bytes at %pap are no memory to map",
+				 size, &phys);
+		return DMA_MAPPING_ERROR;
+	}
+
+	mapping = kzalloc(sizeof(*mapping), GFP_ATOMIC);
+	if (!mapping)
+		return DMA_MAPPING_ERROR;
+
+	mapping->phys = phys;
+	mapping->size = size;
+	mapping->dir = dir;
+	if (mockgpu_hw_iommu_insert(&hw->iommu, mapping)) {
+		kfree(mapping);
+		return DMA_MAPPING_ERROR;
+	}
+
+	atomic64_add(mockgpu_hw_mapping_pages(mapping), &hw->iommu.live_pages);
+	return mapping->iova;
+}
+
+/* Takes the mapping out, if there is one that is just so. */
+static struct mockgpu_hw_mapping *
+mockgpu_hw_iommu_remove(struct mockgpu_hw_iommu *iommu, dma_addr_t iova,
+			size_t size, enum dma_data_direction dir)
+{
+	struct mockgpu_hw_mapping *mapping;
+	unsigned long flags;
+
+	spin_lock_irqsave(&iommu->lock, flags);
+	mapping = mockgpu_hw_iommu_find(iommu, iova);
+	if (mapping && mapping->iova == iova && mapping->size == size &&
+	    mapping->dir == dir)
+		drm_mm_remove_node(&mapping->node);
+	else
+		mapping = NULL;
+	spin_unlock_irqrestore(&iommu->lock, flags);
+
+	return mapping;
+}
+
+static void mockgpu_hw_iommu_unmap(struct device *dev, dma_addr_t iova,
+				   size_t size, enum dma_data_direction dir,
+				   unsigned long attrs)
+{
+	struct mockgpu_hw *hw = mockgpu_hw_from_dev(dev);
+	struct mockgpu_hw_mapping *mapping;
+
+	mapping = mockgpu_hw_iommu_remove(&hw->iommu, iova, size, dir);
+	if (!mapping) {
+		mockgpu_hw_error(hw, "unmap of DMA address %pad, %zu bytes, direction %d",
+				 &iova, size, dir);
+		return;
+	}
+
+	atomic64_sub(mockgpu_hw_mapping_pages(mapping), &hw->iommu.live_pages);
+	kfree(mapping);
+}
+
+static void mockgpu_hw_iommu_unmap_sg(struct device *dev,
+				      struct scatterlist *sgl, int nents,
+				      enum dma_data_direction dir,
+				      unsigned long attrs)
+{
+	struct scatterlist *sg;
+	int i;
+
+	for_each_sg(sgl, sg, nents, i)
+		mockgpu_hw_iommu_unmap(dev, sg_dma_address(sg), sg_dma_len(sg),
+				       dir, attrs);
+}
+
+static int mockgpu_hw_iommu_map_sg(struct device *dev, struct scatterlist *sgl,
+				   int nents, enum dma_data_direction dir,
+				   unsigned long attrs)
+{
+	struct scatterlist *sg;
+	int i;
+
+	for_each_sg(sgl, sg, nents, i) {
+		sg_dma_address(sg) = mockgpu_hw_iommu_map(dev, sg_phys(sg),
+							  sg->length, dir);
+		if (sg_dma_address(sg) == DMA_MAPPING_ERROR) {
+			mockgpu_hw_iommu_unmap_sg(dev, sgl, i, dir, attrs);
+			return -ENOMEM;
+		}
+		sg_dma_len(sg) = sg->length;
+	}
+
+	return nents;
+}
+
+#ifdef GSB_HAVE_DMA_OPS_MAP_PHYS
+static dma_addr_t mockgpu_hw_iommu_map_phys(struct device *dev,
+					    phys_addr_t phys, size_t size,
+					    enum dma_data_direction dir,
+					    unsigned long attrs)
+{
+	return mockgpu_hw_iommu_map(dev, phys, size, dir);
+}
+#else
+static dma_addr_t mockgpu_hw_iommu_map_page(struct device *dev,
+					    struct page *page,
+					    unsigned long offset, size_t size,
+					    enum dma_data_direction dir,
+					    unsigned long attrs)
+{
+	return mockgpu_hw_iommu_map(dev, page_to_phys(page) + offset, size,
+				    dir);
+}
+#endif
+
+static const struct mockgpu_hw_iommu mockgpu_hw_iommu_template = {
+	.ops = {
+#ifdef GSB_HAVE_DMA_OPS_MAP_PHYS
+		.map_phys = mockgpu_hw_iommu_map_phys,
+		.unmap_phys = mockgpu_hw_iommu_unmap,
+#else
+		.map_page = mockgpu_hw_iommu_map_page,
+		.unmap_page = mockgpu_hw_iommu_unmap,
+#endif
+		.map_sg = mockgpu_hw_iommu_map_sg,
+		.unmap_sg = mockgpu_hw_iommu_unmap_sg,
+	},
+};
+
+/**
+ * mockgpu_hw_iommu_init() - make an IOMMU that translates nothing
+ * @iommu: filled
+ *
+ * Context: Process context.
+ */
+void mockgpu_hw_iommu_init(struct mockgpu_hw_iommu *iommu)
+{
+	memcpy(iommu, &mockgpu_hw_iommu_template, sizeof(*iommu));
+	spin_lock_init(&iommu->lock);
+	drm_mm_init(&iommu->space, MOCKGPU_HW_IOVA_START, MOCKGPU_HW_IOVA_SIZE);
+}
+
+/**
+ * mockgpu_hw_iommu_fini() - undo mockgpu_hw_iommu_init()
+ * @iommu: with nothing mapped
+ *
+ * Context: Process context.
+ */
+void mockgpu_hw_iommu_fini(struct mockgpu_hw_iommu *iommu)
+{
+	drm_mm_takedown(&iommu->space);
+}

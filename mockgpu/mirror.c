@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * Looking at the pages of an address space, and keeping them for a moment.
+ *
+ * Locks: mmap_lock (read) -> nothing; mockgpu_mirror.lock is taken after
+ * mmap_lock was given back, and inside of mmap_lock by the notifier callback
+ * only. As reclaim calls that, nothing that allocates with GFP_KERNEL or
+ * touches user memory may be done with mockgpu_mirror.lock held. Opening and
+ * closing wait for callbacks: neither with any of these locks held.
+ */
+#include <linux/jiffies.h>
+#include <linux/mm.h>
+#include <linux/mmap_lock.h>
+#include <linux/sched/signal.h>
+#include <linux/string.h>
+
+#include "mirror.h"
+
+/* How long a range may keep changing before its user gives up. */
+#define MOCKGPU_MIRROR_PATIENCE	(2 * HZ)
+
+static bool mockgpu_mirror_invalidate(struct mmu_interval_notifier *notifier,
+				      const struct mmu_notifier_range *range,
+				      unsigned long seq)
+{
+	struct mockgpu_mirror *mirror =
+		container_of(notifier, struct mockgpu_mirror, notifier);
+
+	if (mmu_notifier_range_blockable(range))
+		mutex_lock(&mirror->lock);
+	else if (!mutex_trylock(&mirror->lock))
+		return false;
+
+	mmu_interval_set_seq(notifier, seq);
+	mutex_unlock(&mirror->lock);
+	return true;
+}
+
+static const struct mmu_interval_notifier_ops mockgpu_mirror_ops = {
+	.invalidate = mockgpu_mirror_invalidate,
+};
+
+/**
+ * mockgpu_mirror_open() - begin to watch a range
+ * @mirror: any memory
+ * @mm: the address space; the caller has a user reference on it
+ * @start: start of the range, a multiple of the page size
+ * @end: end of the range, likewise
+ *
+ * Context: Process context, may sleep, mmap_lock not held.
+ * Return: 0, -ENOMEM, or -EINTR when the caller was killed.
+ */
+int mockgpu_mirror_open(struct mockgpu_mirror *mirror, struct mm_struct *mm,
+			unsigned long start, unsigned long end)
+{
+	mirror->mm = mm;
+	mutex_init(&mirror->lock);
+	return mmu_interval_notifier_insert(&mirror->notifier, mm, start,
+					    end - start, &mockgpu_mirror_ops);
+}
+
+/**
+ * mockgpu_mirror_close() - undo mockgpu_mirror_open()
+ * @mirror: not locked
+ *
+ * Context: Process context, may sleep, mmap_lock not held.
+ */
+void mockgpu_mirror_close(struct mockgpu_mirror *mirror)
+{
+	mmu_interval_notifier_remove(&mirror->notifier);
+}
+
+/* Takes the lock if what was found still holds, else -EBUSY. */
+static int mockgpu_mirror_confirm(struct mockgpu_mirror *mirror,
+				  unsigned long seq)
+{
+	mutex_lock(&mirror->lock);
+	if (!mmu_interval_read_retry(&mirror->notifier, seq))
+		return 0;
+
+	mutex_unlock(&mirror->lock);
+	return -EBUSY;
+}
+
+static int mockgpu_mirror_walk(struct mockgpu_mirror *mirror,
+			       struct hmm_range *range)
+{
+	memset(mirror->pfns, 0, sizeof(mirror->pfns));
+	range->notifier = &mirror->notifier;
+	range->hmm_pfns = mirror->pfns;
+	return hmm_range_fault(range);
+}
+
+/* One attempt; the lock is held when it succeeds. */
+static int mockgpu_mirror_try(struct mockgpu_mirror *mirror,
+			      struct hmm_range *range)
+{
+	int ret;
+
+	range->notifier_seq = mmu_interval_read_begin(&mirror->notifier);
+
+	ret = mmap_read_lock_killable(mirror->mm);
+	if (ret)
+		return ret;
+	ret = mockgpu_mirror_walk(mirror, range);
+	mmap_read_unlock(mirror->mm);
+
+	return ret ?: mockgpu_mirror_confirm(mirror, range->notifier_seq);
+}
+
+static bool mockgpu_mirror_may_write(const struct mockgpu_mirror *mirror,
+				     unsigned long i)
+{
+	return mirror->pfns[i] & HMM_PFN_WRITE;
+}
+
+/*
+ * A device-private page is reported to its owner even if it would have to be
+ * copied before a write, as after fork(). Narrows @range down to the first
+ * such pages; false when there are none.
+ */
+static bool mockgpu_mirror_find_shared(const struct mockgpu_mirror *mirror,
+				       struct hmm_range *range)
+{
+	unsigned long count = (range->end - range->start) >> PAGE_SHIFT;
+	unsigned long first = 0, last;
+
+	while (first < count && mockgpu_mirror_may_write(mirror, first))
+		first++;
+	for (last = first; last < count; last++)
+		if (mockgpu_mirror_may_write(mirror, last))
+			break;
+
+	range->end = range->start + (last << PAGE_SHIFT);
+	range->start += first << PAGE_SHIFT;
+	return first < last;
+}
+
+/* One attempt that also looks for pages shared with somebody else. */
+static int mockgpu_mirror_try_unshared(struct mockgpu_mirror *mirror,
+				       struct hmm_range *range)
+{
+	struct hmm_range shared = *range;
+	int ret;
+
+	ret = mockgpu_mirror_try(mirror, range);
+	if (ret || !(range->default_flags & HMM_PFN_REQ_WRITE) ||
+	    !mockgpu_mirror_find_shared(mirror, &shared))
+		return ret;
+	mockgpu_mirror_unlock(mirror);
+
+	/* Asked by nobody's owner, the kernel brings them home and copies. */
+	shared.dev_private_owner = NULL;
+	ret = mockgpu_mirror_try(mirror, &shared);
+	if (ret)
+		return ret;
+	mockgpu_mirror_unlock(mirror);
+	return -EBUSY;
+}
+
+static unsigned long mockgpu_mirror_flags(enum mockgpu_mirror_need need)
+{
+	switch (need) {
+	case MOCKGPU_MIRROR_READ:
+		return HMM_PFN_REQ_FAULT;
+	case MOCKGPU_MIRROR_WRITE:
+		return HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE;
+	default:
+		return 0;
+	}
+}
+
+/**
+ * mockgpu_mirror_lock() - find the pages of a range and keep them there
+ * @mirror: open
+ * @start: start, inside of what is watched
+ * @end: end, at most 2 MiB after @start
+ * @need: what for; pages that are missing for it are faulted in
+ * @owner: whose device-private pages may stay where they are
+ *
+ * Until mockgpu_mirror_unlock(), &mockgpu_mirror.pfns are the pages of the
+ * range, and who wants to change that waits.
+ *
+ * Context: Process context, may sleep, mmap_lock not held.
+ * Return: 0 with the lock held; -EFAULT no mapping or no permission, -EBUSY
+ * the range kept changing, -EINTR the caller was killed, -ENOMEM.
+ */
+int mockgpu_mirror_lock(struct mockgpu_mirror *mirror,
+			unsigned long start, unsigned long end,
+			enum mockgpu_mirror_need need, void *owner)
+{
+	struct hmm_range range = {
+		.start = start,
+		.end = end,
+		.default_flags = mockgpu_mirror_flags(need),
+		.dev_private_owner = owner,
+	};
+	unsigned long deadline = jiffies + MOCKGPU_MIRROR_PATIENCE;
+	int ret;
+
+	do {
+		ret = mockgpu_mirror_try_unshared(mirror, &range);
+		if (!ret)
+			return 0;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	} while (ret == -EBUSY && time_before(jiffies, deadline));
+
+	return ret == -EPERM || ret == -EINVAL ? -EFAULT : ret;
+}
+
+/**
+ * mockgpu_mirror_try_look() - look once, for who has mmap_lock already
+ * @mirror: open
+ * @start: start, inside of what is watched
+ * @end: end, at most 2 MiB after @start
+ * @owner: whose device-private pages to report
+ *
+ * Context: Process context, may sleep, mmap_lock held for reading.
+ * Return: 0 with the lock held as from mockgpu_mirror_lock(), -EBUSY when the
+ * range is changing, or another errno of hmm_range_fault().
+ */
+int mockgpu_mirror_try_look(struct mockgpu_mirror *mirror,
+			    unsigned long start, unsigned long end,
+			    void *owner)
+{
+	struct hmm_range range = {
+		.start = start,
+		.end = end,
+		.dev_private_owner = owner,
+	};
+	int ret;
+
+	mmap_assert_locked(mirror->mm);
+
+	range.notifier_seq = mmu_interval_read_begin(&mirror->notifier);
+	ret = mockgpu_mirror_walk(mirror, &range);
+	return ret ?: mockgpu_mirror_confirm(mirror, range.notifier_seq);
+}
+
+/**
+ * mockgpu_mirror_unlock() - let the pages go
+ * @mirror: locked by mockgpu_mirror_lock() or mockgpu_mirror_try_look()
+ *
+ * Context: Process context.
+ */
+void mockgpu_mirror_unlock(struct mockgpu_mirror *mirror)
+{
+	mutex_unlock(&mirror->lock);
+}

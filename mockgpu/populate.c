@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * POPULATE: moving a range into VRAM.
+ *
+ * The ioctl calls the SVM module, which takes mmap_lock and calls back. Who
+ * called is noted in between, because the callback does not say: that gives
+ * the allocations their VM, and the callback a way to see what is in VRAM
+ * already, which must be set up before mmap_lock is taken.
+ *
+ * Locks: mmap_lock (read) -> mockgpu_device.populate_lock, a leaf for the list
+ * of running commands.
+ */
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include <drm/drm.h>
+#include <drm/drm_drv.h>
+#include <drm/drm_pagemap.h>
+#include <drm/mockgpu_drm.h>
+
+#include "args.h"
+#include "device.h"
+#include "heap.h"
+#include "mirror.h"
+#include "pagemap.h"
+#include "populate.h"
+#include "vm.h"
+
+/* A command that is running; nobody but its own task uses it. */
+struct mockgpu_populate_call {
+	struct list_head link;
+	struct task_struct *task;
+	u64 vm_serial;
+	struct mockgpu_mirror mirror;
+};
+
+/* What the callback is doing; @call is NULL when it was not our ioctl. */
+struct mockgpu_populate {
+	struct mockgpu_device *mdev;
+	struct mm_struct *mm;
+	struct mockgpu_populate_call *call;
+	struct drm_pagemap_migrate_details details;
+};
+
+static struct mockgpu_populate_call *
+mockgpu_populate_find_call(struct mockgpu_device *mdev)
+{
+	struct mockgpu_populate_call *call, *found = NULL;
+
+	spin_lock(&mdev->populate_lock);
+	list_for_each_entry(call, &mdev->populate_calls, link)
+		if (call->task == current)
+			found = call;
+	spin_unlock(&mdev->populate_lock);
+
+	return found;
+}
+
+static bool mockgpu_populate_is_resident(struct mockgpu_populate *populate,
+					 unsigned long start, unsigned long end)
+{
+	struct mockgpu_device *mdev = populate->mdev;
+	unsigned long count = (end - start) >> PAGE_SHIFT;
+	struct mockgpu_mirror *mirror;
+	unsigned long i;
+
+	if (!populate->call)
+		return false;
+
+	mirror = &populate->call->mirror;
+	if (mockgpu_mirror_try_look(mirror, start, end,
+				    mockgpu_vram_owner(mdev->config.index)))
+		return false;
+
+	for (i = 0; i < count; i++)
+		if (!(mirror->pfns[i] & HMM_PFN_VALID) ||
+		    !mockgpu_vram_owns(&mdev->vram,
+				       hmm_pfn_to_page(mirror->pfns[i])))
+			break;
+	mockgpu_mirror_unlock(mirror);
+
+	return i == count;
+}
+
+/* All of it, or when VRAM is fragmented, as large a part as there is. */
+static struct mockgpu_alloc *
+mockgpu_populate_alloc(struct mockgpu_populate *populate, unsigned long npages)
+{
+	u64 vm_serial = populate->call ? populate->call->vm_serial : 0;
+	struct mockgpu_alloc *alloc;
+
+	do {
+		alloc = mockgpu_heap_alloc(populate->mdev, populate->mm,
+					   npages, vm_serial);
+		npages /= 2;
+	} while (alloc == ERR_PTR(-ENOSPC) && npages);
+
+	return alloc;
+}
+
+/* Moves *@end down to where it got to, which is never nowhere. */
+static int mockgpu_populate_piece(struct mockgpu_populate *populate,
+				  unsigned long start, unsigned long *end)
+{
+	struct mockgpu_alloc *alloc;
+
+	if (mockgpu_populate_is_resident(populate, start, *end))
+		return 0;
+
+	alloc = mockgpu_populate_alloc(populate, (*end - start) >> PAGE_SHIFT);
+	if (IS_ERR(alloc))
+		return PTR_ERR(alloc);
+
+	/* Consumes the allocation, whatever comes of it. */
+	*end = start + (alloc->npages << PAGE_SHIFT);
+	return drm_pagemap_migrate_to_devmem(&alloc->devmem, populate->mm,
+					     start, *end, &populate->details);
+}
+
+/* While this runs the device cannot go away; in between it can. */
+static int mockgpu_populate_bound(struct mockgpu_populate *populate,
+				  unsigned long start, unsigned long *end)
+{
+	int idx, ret;
+
+	if (!drm_dev_enter(&populate->mdev->drm, &idx))
+		return -ENODEV;
+	ret = mockgpu_populate_piece(populate, start, end);
+	drm_dev_exit(idx);
+
+	return ret;
+}
+
+/* Errors of one place that do not keep the others from being moved. */
+static bool mockgpu_populate_goes_on(int error)
+{
+	return !error || error == -ENOENT || error == -EBUSY;
+}
+
+/*
+ * Does one piece at *@addr or, where nothing is mapped, goes on to the next
+ * mapping. Moves *@addr to behind what was done.
+ */
+static int mockgpu_populate_step(struct mockgpu_populate *populate,
+				 unsigned long *addr, unsigned long end)
+{
+	unsigned long start = *addr, next;
+	struct vm_area_struct *vma;
+	int ret;
+
+	vma = find_vma_intersection(populate->mm, start, end);
+	if (!vma || vma->vm_start > start) {
+		*addr = vma ? vma->vm_start : end;
+		return -ENOENT;
+	}
+
+	next = mockgpu_args_chunk_end(start, min(end, vma->vm_end));
+	ret = mockgpu_populate_bound(populate, start, &next);
+	*addr = next;
+	return ret;
+}
+
+/**
+ * mockgpu_populate_mm() - the SVM module wants a range in VRAM
+ * @dpagemap: the device's
+ * @start: start of the range, a multiple of the page size
+ * @end: end of the range, likewise
+ * @mm: the address space
+ * @timeslice_ms: how long pages stay at least
+ *
+ * Context: Process context, may sleep, mmap_lock of @mm held for reading.
+ * Return: 0, -ENOENT or -EBUSY when some could not be moved, -ENOSPC, -ENOMEM,
+ * -ENODEV, -EINTR; what was moved by then stays.
+ */
+int mockgpu_populate_mm(struct drm_pagemap *dpagemap, unsigned long start,
+			unsigned long end, struct mm_struct *mm,
+			unsigned long timeslice_ms)
+{
+	struct mockgpu_device *mdev = mockgpu_pagemap_device(dpagemap);
+	struct mockgpu_populate populate = {
+		.mdev = mdev,
+		.mm = mm,
+		.call = mockgpu_populate_find_call(mdev),
+		.details = { .timeslice_ms = timeslice_ms },
+	};
+	int ret, first = 0;
+
+	while (start < end) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+
+		ret = mockgpu_populate_step(&populate, &start, end);
+		if (!mockgpu_populate_goes_on(ret))
+			return ret;
+		first = first ?: ret;
+		cond_resched();
+	}
+	return first;
+}
+
+static void mockgpu_populate_begin_call(struct mockgpu_device *mdev,
+					struct mockgpu_populate_call *call)
+{
+	spin_lock(&mdev->populate_lock);
+	list_add(&call->link, &mdev->populate_calls);
+	spin_unlock(&mdev->populate_lock);
+}
+
+static void mockgpu_populate_end_call(struct mockgpu_device *mdev,
+				      struct mockgpu_populate_call *call)
+{
+	spin_lock(&mdev->populate_lock);
+	list_del(&call->link);
+	spin_unlock(&mdev->populate_lock);
+}
+
+static int mockgpu_populate_call(struct mockgpu_vm *vm,
+				 struct mockgpu_populate_call *call,
+				 const struct drm_mockgpu_populate *args)
+{
+	struct mockgpu_device *mdev = vm->mdev;
+	unsigned long end = args->addr + args->size;
+	int ret;
+
+	call->task = current;
+	call->vm_serial = vm->serial;
+	ret = mockgpu_mirror_open(&call->mirror, vm->mm, args->addr, end);
+	if (ret)
+		return ret;
+
+	mockgpu_populate_begin_call(mdev, call);
+	ret = drm_pagemap_populate_mm(&mdev->pagemap.base, args->addr, end,
+				      vm->mm, args->timeslice_ms);
+	mockgpu_populate_end_call(mdev, call);
+
+	mockgpu_mirror_close(&call->mirror);
+	return ret;
+}
+
+static int mockgpu_populate_vm(struct mockgpu_vm *vm,
+			       const struct drm_mockgpu_populate *args)
+{
+	struct mockgpu_populate_call *call =
+		kzalloc(sizeof(*call), GFP_KERNEL);
+	int ret;
+
+	if (!call)
+		return -ENOMEM;
+
+	ret = mockgpu_populate_call(vm, call, args);
+	kfree(call);
+	return ret;
+}
+
+/**
+ * mockgpu_populate_ioctl() - DRM_IOCTL_MOCKGPU_POPULATE
+ * @drm: the device
+ * @data: a struct drm_mockgpu_populate
+ * @file: the file
+ *
+ * Context: Process context, may sleep.
+ * Return: 0, -EINVAL, -ENOENT or -EPERM for the VM, -EOPNOTSUPP without VRAM,
+ * or what mockgpu_populate_mm() says.
+ */
+int mockgpu_populate_ioctl(struct drm_device *drm, void *data,
+			   struct drm_file *file)
+{
+	const struct drm_mockgpu_populate *args = data;
+	struct mockgpu_vm *vm;
+	int ret;
+
+	if (args->flags ||
+	    !mockgpu_args_range_is_valid(args->addr, args->size, PAGE_SIZE))
+		return -EINVAL;
+
+	vm = mockgpu_vm_lookup(file, args->vm_id);
+	if (IS_ERR(vm))
+		return PTR_ERR(vm);
+
+	if (mockgpu_device_has_vram(vm->mdev))
+		ret = mockgpu_populate_vm(vm, args);
+	else
+		ret = -EOPNOTSUPP;
+	mockgpu_vm_put(vm);
+	return ret;
+}

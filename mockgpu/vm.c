@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * VMs and their ids.
+ *
+ * Locks: the lock inside of the xarray of a file, for looking up ids; nothing
+ * is taken inside of it.
+ */
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/xarray.h>
+
+#include <drm/drm.h>
+#include <drm/drm_file.h>
+#include <drm/drm_pagemap.h>
+#include <drm/mockgpu_drm.h>
+
+#include "device.h"
+#include "pagemap.h"
+#include "vm.h"
+
+/* A file that wants more makes a mistake. */
+#define MOCKGPU_MAX_VMS	4096
+
+struct mockgpu_file {
+	struct xarray vms;
+};
+
+static void mockgpu_vm_free(struct kref *refs)
+{
+	struct mockgpu_vm *vm = container_of(refs, struct mockgpu_vm, refs);
+	struct mockgpu_device *mdev = vm->mdev;
+
+	atomic_dec(&mdev->live_vms);
+	mmdrop(vm->mm);
+	if (mockgpu_device_has_vram(mdev))
+		drm_pagemap_put(&mdev->pagemap.base);
+	kfree(vm);
+}
+
+/**
+ * mockgpu_vm_put() - drop a reference
+ * @vm: the VM
+ *
+ * Context: Process context, may sleep. The caller has the file of the VM open
+ * or is closing it.
+ */
+void mockgpu_vm_put(struct mockgpu_vm *vm)
+{
+	kref_put(&vm->refs, mockgpu_vm_free);
+}
+
+/**
+ * mockgpu_vm_lookup() - find the VM an ioctl is about
+ * @file: the file
+ * @id: the id user space gave
+ *
+ * Context: Process context.
+ * Return: the VM with a reference for the caller; -ENOENT when the id is
+ * unknown, -EPERM when the VM is of another address space.
+ */
+struct mockgpu_vm *mockgpu_vm_lookup(struct drm_file *file, u32 id)
+{
+	struct mockgpu_file *mfile = file->driver_priv;
+	struct mockgpu_vm *vm;
+
+	xa_lock(&mfile->vms);
+	vm = xa_load(&mfile->vms, id);
+	if (!vm)
+		vm = ERR_PTR(-ENOENT);
+	else if (vm->mm != current->mm)
+		vm = ERR_PTR(-EPERM);
+	else
+		kref_get(&vm->refs);
+	xa_unlock(&mfile->vms);
+
+	return vm;
+}
+
+static struct mockgpu_vm *mockgpu_vm_create(struct mockgpu_device *mdev)
+{
+	struct mockgpu_vm *vm = kzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
+	int ret;
+
+	if (!vm)
+		return ERR_PTR(-ENOMEM);
+
+	if (mockgpu_device_has_vram(mdev)) {
+		ret = mockgpu_pagemap_get(mdev);
+		if (ret) {
+			kfree(vm);
+			return ERR_PTR(ret);
+		}
+	}
+
+	kref_init(&vm->refs);
+	vm->mdev = mdev;
+	vm->mm = current->mm;
+	mmgrab(vm->mm);
+	vm->serial = atomic64_inc_return(&mdev->vm_serial);
+	atomic_inc(&mdev->live_vms);
+	return vm;
+}
+
+/**
+ * mockgpu_vm_create_ioctl() - DRM_IOCTL_MOCKGPU_VM_CREATE
+ * @drm: the device
+ * @data: a struct drm_mockgpu_vm
+ * @file: the file
+ *
+ * Context: Process context, may sleep.
+ * Return: 0, -EINVAL, -ENOMEM, -EBUSY when the file has too many, -ENODEV.
+ */
+int mockgpu_vm_create_ioctl(struct drm_device *drm, void *data,
+			    struct drm_file *file)
+{
+	struct mockgpu_file *mfile = file->driver_priv;
+	struct drm_mockgpu_vm *args = data;
+	struct mockgpu_vm *vm;
+	int ret;
+
+	if (args->flags)
+		return -EINVAL;
+
+	vm = mockgpu_vm_create(mockgpu_device_from_drm(drm));
+	if (IS_ERR(vm))
+		return PTR_ERR(vm);
+
+	/* Last, because somebody else may destroy it at once. */
+	ret = xa_alloc(&mfile->vms, &args->vm_id, vm,
+		       XA_LIMIT(1, MOCKGPU_MAX_VMS), GFP_KERNEL_ACCOUNT);
+	if (ret)
+		mockgpu_vm_put(vm);
+	return ret;
+}
+
+/**
+ * mockgpu_vm_destroy_ioctl() - DRM_IOCTL_MOCKGPU_VM_DESTROY
+ * @drm: the device
+ * @data: a struct drm_mockgpu_vm
+ * @file: the file
+ *
+ * Commands that are running with the VM go on to their end.
+ *
+ * Context: Process context, may sleep.
+ * Return: 0, -EINVAL, -ENOENT, -EPERM.
+ */
+int mockgpu_vm_destroy_ioctl(struct drm_device *drm, void *data,
+			     struct drm_file *file)
+{
+	struct mockgpu_file *mfile = file->driver_priv;
+	struct drm_mockgpu_vm *args = data;
+	struct mockgpu_vm *vm;
+	bool mine;
+
+	if (args->flags)
+		return -EINVAL;
+
+	vm = mockgpu_vm_lookup(file, args->vm_id);
+	if (IS_ERR(vm))
+		return PTR_ERR(vm);
+
+	mine = xa_cmpxchg(&mfile->vms, args->vm_id, vm, NULL, 0) == vm;
+	if (mine)
+		mockgpu_vm_put(vm);
+	mockgpu_vm_put(vm);
+	return mine ? 0 : -ENOENT;
+}
+
+/**
+ * mockgpu_vm_open_file() - a file without VMs
+ * @drm: the device
+ * @file: the file
+ *
+ * Context: Process context, may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int mockgpu_vm_open_file(struct drm_device *drm, struct drm_file *file)
+{
+	struct mockgpu_file *mfile = kzalloc(sizeof(*mfile), GFP_KERNEL);
+
+	if (!mfile)
+		return -ENOMEM;
+
+	xa_init_flags(&mfile->vms, XA_FLAGS_ALLOC1);
+	file->driver_priv = mfile;
+	return 0;
+}
+
+/**
+ * mockgpu_vm_close_file() - the end of a file and its VMs
+ * @drm: the device
+ * @file: the file
+ *
+ * Device pages that were populated through it stay.
+ *
+ * Context: Process context, may sleep.
+ */
+void mockgpu_vm_close_file(struct drm_device *drm, struct drm_file *file)
+{
+	struct mockgpu_file *mfile = file->driver_priv;
+	struct mockgpu_vm *vm;
+	unsigned long id;
+
+	xa_for_each(&mfile->vms, id, vm)
+		mockgpu_vm_put(vm);
+	xa_destroy(&mfile->vms);
+	kfree(mfile);
+}
