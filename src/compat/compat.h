@@ -50,6 +50,16 @@ static inline struct dev_pagemap *gsb_page_pgmap(const struct page *page)
 #endif
 }
 
+/* The pagemap of a device page with a reference, or NULL; it had a hint once. */
+static inline struct dev_pagemap *gsb_get_dev_pagemap(unsigned long pfn)
+{
+#ifdef GSB_HAVE_GET_DEV_PAGEMAP_PFN
+	return get_dev_pagemap(pfn);
+#else
+	return get_dev_pagemap(pfn, NULL);
+#endif
+}
+
 /* Of a page of order 0. page_mapcount() is gone from newer kernels. */
 static inline int gsb_page_mapcount(const struct page *page)
 {

@@ -61,6 +61,9 @@ write_probes()
 		static void folio_free(struct folio *folio) { }
 		struct dev_pagemap_ops probe = { .folio_free = folio_free };
 	C
+	probe GET_DEV_PAGEMAP_PFN mm.h memremap.h <<-'C'
+		struct dev_pagemap *(*probe)(unsigned long) = get_dev_pagemap;
+	C
 	probe PLATFORM_REMOVE_VOID platform_device.h <<-'C'
 		static void unbind(struct platform_device *pdev) { }
 		struct platform_driver probe = { .remove = unbind };
@@ -124,6 +127,7 @@ answers()
 	echo "/* Found by src/compat/probe.sh for $(release). */"
 	compiled ZONE_DEVICE_PAGE_INIT_ORDER
 	compiled FOLIO_FREE
+	compiled GET_DEV_PAGEMAP_PFN
 	compiled PLATFORM_REMOVE_VOID
 	exported MIGRATE_DEVICE_PFNS migrate_device_pfns
 	exported SHRINKER_ALLOC shrinker_alloc

@@ -96,9 +96,9 @@ static bool gsb_job_to_device(const struct gsb_job *job)
 	return job->dir == DMA_TO_DEVICE;
 }
 
-/* The system memory side of page @i; NULL for a hole. */
-static struct page *gsb_job_system_page(const struct gsb_job *job,
-					unsigned long i)
+/* The other side of page @i, system memory or a peer's; NULL for a hole. */
+static struct page *gsb_job_other_page(const struct gsb_job *job,
+				       unsigned long i)
 {
 	return migrate_pfn_to_page(gsb_job_to_device(job) ? job->src[i] :
 							    job->dst[i]);
@@ -106,9 +106,14 @@ static struct page *gsb_job_system_page(const struct gsb_job *job,
 
 static enum gsb_kind gsb_job_kind(const struct gsb_job *job, unsigned long i)
 {
+	struct page *other;
+
 	if (!job->dst[i])
 		return GSB_PAGE_STAYS;
-	return gsb_job_system_page(job, i) ? GSB_PAGE_SYSTEM : GSB_PAGE_HOLE;
+	other = gsb_job_other_page(job, i);
+	if (!other)
+		return GSB_PAGE_HOLE;
+	return is_zone_device_page(other) ? GSB_PAGE_PEER : GSB_PAGE_SYSTEM;
 }
 
 static bool gsb_job_extends(const struct gsb_job *job,
@@ -122,8 +127,8 @@ static bool gsb_job_extends(const struct gsb_job *job,
 	    page_to_pfn(job->device[first]) + seg->count)
 		return false;
 	return seg->kind == GSB_PAGE_HOLE ||
-	       page_to_pfn(gsb_job_system_page(job, i)) ==
-	       page_to_pfn(gsb_job_system_page(job, first)) + seg->count;
+	       page_to_pfn(gsb_job_other_page(job, i)) ==
+	       page_to_pfn(gsb_job_other_page(job, first)) + seg->count;
 }
 
 /*
@@ -146,7 +151,11 @@ static unsigned long gsb_job_next_run(const struct gsb_job *job,
 		seg->count++;
 	} while (++i < job->npages && seg->count < limit &&
 		 gsb_job_extends(job, seg, i));
-	return i;
+
+	/* A peer is asked for pages by order. */
+	if (seg->kind == GSB_PAGE_PEER)
+		seg->count = rounddown_pow_of_two(seg->count);
+	return seg->first + seg->count;
 }
 
 static int gsb_job_alloc_segs(struct gsb_job *job, unsigned long nsegs)
@@ -203,7 +212,7 @@ static int gsb_job_map_system(struct gsb_job *job, struct gsb_segment *seg)
 {
 	struct device *dev = job->devmem->dev;
 
-	seg->dma = dma_map_page(dev, gsb_job_system_page(job, seg->first), 0,
+	seg->dma = dma_map_page(dev, gsb_job_other_page(job, seg->first), 0,
 				seg->count << PAGE_SHIFT, job->dir);
 	if (dma_mapping_error(dev, seg->dma))
 		return -ENOMEM;
@@ -241,42 +250,81 @@ static int gsb_job_map_hole(struct gsb_job *job, struct gsb_segment *seg)
 	return 0;
 }
 
+static int gsb_job_map_peer(struct gsb_job *job, struct gsb_segment *seg)
+{
+	struct device *dev = job->devmem->dev;
+	struct page *page = gsb_job_other_page(job, seg->first);
+	struct drm_pagemap *peer = gsb_page_zdd(page)->dpagemap;
+	struct drm_pagemap_addr addr;
+
+	addr = peer->ops->device_map(peer, dev, page, ilog2(seg->count),
+				     DMA_TO_DEVICE);
+	if (dma_mapping_error(dev, addr.addr))
+		return -ENOMEM;
+	job->addr[seg->first] = addr;
+	seg->mapped = true;
+	gsb_stat_add(GSB_STAT_LIVE_DMA, 1);
+	return 0;
+}
+
+static void gsb_job_unmap_peer(struct gsb_job *job,
+			       const struct gsb_segment *seg)
+{
+	struct page *page = gsb_job_other_page(job, seg->first);
+	struct drm_pagemap *peer = gsb_page_zdd(page)->dpagemap;
+
+	if (peer->ops->device_unmap)
+		peer->ops->device_unmap(peer, job->devmem->dev,
+					&job->addr[seg->first]);
+}
+
+static int gsb_job_map_segment(struct gsb_job *job, struct gsb_segment *seg)
+{
+	switch (seg->kind) {
+	case GSB_PAGE_HOLE:
+		return gsb_job_map_hole(job, seg);
+	case GSB_PAGE_PEER:
+		return gsb_job_map_peer(job, seg);
+	default:
+		return gsb_job_map_system(job, seg);
+	}
+}
+
+static void gsb_job_unmap_segment(struct gsb_job *job, struct gsb_segment *seg)
+{
+	if (!seg->mapped)
+		return;
+	if (seg->kind == GSB_PAGE_PEER)
+		gsb_job_unmap_peer(job, seg);
+	else
+		dma_unmap_page(job->devmem->dev, seg->dma,
+			       seg->count << PAGE_SHIFT, job->dir);
+	seg->mapped = false;
+	gsb_stat_sub(GSB_STAT_LIVE_DMA, 1);
+}
+
 static int gsb_job_map(struct gsb_job *job)
 {
 	u64 start = gsb_trace_start();
 	unsigned long i;
 	int err = 0;
 
-	for (i = 0; i < job->nsegs && !err; i++) {
-		struct gsb_segment *seg = &job->segs[i];
-
-		if (seg->kind == GSB_PAGE_HOLE)
-			err = gsb_job_map_hole(job, seg);
-		else
-			err = gsb_job_map_system(job, seg);
-	}
+	for (i = 0; i < job->nsegs && !err; i++)
+		err = gsb_job_map_segment(job, &job->segs[i]);
 	return gsb_trace_step(job, GSB_STEP_MAP, start, err);
 }
 
 /* The only place where mappings end, after success and after any error. */
 static void gsb_job_unmap(struct gsb_job *job)
 {
-	struct device *dev = job->devmem->dev;
 	u64 start = gsb_trace_start();
 	unsigned long i;
 
-	for (i = 0; i < job->nsegs; i++) {
-		struct gsb_segment *seg = &job->segs[i];
-
-		if (!seg->mapped)
-			continue;
-		dma_unmap_page(dev, seg->dma, seg->count << PAGE_SHIFT,
-			       job->dir);
-		seg->mapped = false;
-		gsb_stat_sub(GSB_STAT_LIVE_DMA, 1);
-	}
+	for (i = 0; i < job->nsegs; i++)
+		gsb_job_unmap_segment(job, &job->segs[i]);
 	if (job->zero_mapped) {
-		dma_unmap_page(dev, job->zero_dma, PAGE_SIZE, DMA_TO_DEVICE);
+		dma_unmap_page(job->devmem->dev, job->zero_dma, PAGE_SIZE,
+			       DMA_TO_DEVICE);
 		job->zero_mapped = false;
 		gsb_stat_sub(GSB_STAT_LIVE_DMA, 1);
 	}

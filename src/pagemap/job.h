@@ -42,15 +42,18 @@ enum gsb_step {
 enum gsb_kind {
 	GSB_PAGE_STAYS,		/* not ours to move, or cannot be moved */
 	GSB_PAGE_ABSENT,	/* could be moved after a CPU access */
+	GSB_PAGE_LINKED,	/* in the memory of a device with a fast link */
+	GSB_PAGE_FOREIGN,	/* in coherent memory of any other device */
 	GSB_PAGE_RESIDENT,	/* already where it should go */
 	GSB_PAGE_HOLE,		/* nothing to copy from: to be cleared */
 	GSB_PAGE_SYSTEM,	/* copied through a DMA mapping */
+	GSB_PAGE_PEER,		/* copied from a linked device's memory */
 };
 
 /*
- * A run of pages of one kind, contiguous in device memory and, for
- * GSB_PAGE_SYSTEM, in system memory too: one DMA mapping. @mapped is set the
- * moment @dma is; taking down walks this record and nothing else.
+ * A run of pages of one kind, contiguous on both sides: one DMA mapping, or one
+ * that a peer gave, which is kept in the job's addr array. @mapped is set the
+ * moment there is one; taking down walks this record and nothing else.
  */
 struct gsb_segment {
 	unsigned long first;	/* index of the first page */

@@ -5,6 +5,7 @@
 
 #include <drm/drm_pagemap.h>
 
+#include "compat/compat.h"
 #include "job.h"
 #include "pagemap.h"
 #include "residency.h"
@@ -31,18 +32,39 @@ static int gsb_snapshot(struct gsb_job *job, struct mm_struct *mm,
 }
 
 /*
- * The page may be another provider's and going away: only its number counts.
- * Nothing present is a page that was swapped out, or one in private memory of
- * somebody else.
+ * The page may be another provider's and going away: of the page itself only
+ * the number counts, and its pagemap is looked at with a reference.
+ */
+static enum gsb_kind gsb_residency_elsewhere(const struct drm_pagemap *to,
+					     unsigned long pfn)
+{
+	struct dev_pagemap *pagemap = gsb_get_dev_pagemap(pfn);
+	enum gsb_kind kind = GSB_PAGE_STAYS;
+
+	if (!pagemap)
+		return kind;
+	if (pagemap->ops == drm_pagemap_pagemap_ops_get())
+		kind = pagemap->owner == to->pagemap->owner ? GSB_PAGE_LINKED :
+							      GSB_PAGE_FOREIGN;
+	put_dev_pagemap(pagemap);
+	return kind;
+}
+
+/*
+ * Nothing valid is a page that was swapped out, or one in private memory of a
+ * device without a link: a CPU access brings both.
  */
 static enum gsb_kind gsb_residency_kind(const struct gsb_job *job,
 					unsigned long hmm_pfn)
 {
+	const struct drm_pagemap *to = job->devmem->dpagemap;
+	unsigned long pfn = hmm_pfn & ~HMM_PFN_FLAGS;
+
 	if (!(hmm_pfn & HMM_PFN_VALID))
 		return GSB_PAGE_ABSENT;
-	return gsb_pagemap_has_pfn(job->devmem->dpagemap,
-				   hmm_pfn & ~HMM_PFN_FLAGS) ?
-		       GSB_PAGE_RESIDENT : GSB_PAGE_STAYS;
+	if (gsb_pagemap_has_pfn(to, pfn))
+		return GSB_PAGE_RESIDENT;
+	return gsb_residency_elsewhere(to, pfn);
 }
 
 /**
@@ -52,7 +74,7 @@ static enum gsb_kind gsb_residency_kind(const struct gsb_job *job,
  * @start: user address of the job's first page
  *
  * A page in the memory of the job's pagemap, whichever allocation it belongs
- * to, becomes GSB_PAGE_RESIDENT, one that is not present GSB_PAGE_ABSENT.
+ * to, becomes GSB_PAGE_RESIDENT; others what can be done about them.
  *
  * Context: May sleep.
  * Return: 0, or an error of hmm_range_fault().

@@ -7,6 +7,7 @@
  * migrate_vma_finalize().
  */
 #include <linux/dma-fence.h>
+#include <linux/hmm.h>
 #include <linux/jiffies.h>
 #include <linux/migrate.h>
 #include <linux/mm.h>
@@ -16,12 +17,13 @@
 
 #include "compat/compat.h"
 #include "evict.h"
+#include "home.h"
 #include "job.h"
-#include "pagemap.h"
+#include "linked.h"
+#include "place.h"
 #include "residency.h"
 #include "vma.h"
 #include "zdd.h"
-#include "../stats.h"
 
 /* Longer than this a process must not be kept from its own memory. */
 #define GSB_TIMESLICE_MAX_MS	50UL
@@ -88,108 +90,17 @@ static void gsb_sort(struct gsb_job *job)
 		job->kind[i] = gsb_sort_entry(job->src[i]);
 }
 
-static bool gsb_moves(const struct gsb_job *job, unsigned long i)
+static bool gsb_could_help(const struct gsb_job *job)
 {
-	return job->kind[i] == GSB_PAGE_HOLE || job->kind[i] == GSB_PAGE_SYSTEM;
-}
-
-static unsigned long gsb_wanted(const struct gsb_job *job)
-{
-	return gsb_job_count(job, GSB_PAGE_HOLE) +
-	       gsb_job_count(job, GSB_PAGE_SYSTEM);
-}
-
-/* The first @count frames of the allocation. */
-static int gsb_get_frames(struct gsb_job *job, unsigned long count)
-{
-	struct drm_pagemap_devmem *devmem = job->devmem;
-	unsigned long i;
-	int err;
-
-	err = devmem->ops->populate_devmem_pfn(devmem, count, job->pfn);
-	if (err)
-		return err;
-
-	/* A frame the pagemap does not have would be somebody else's page. */
-	for (i = 0; i < count; i++)
-		if (WARN_ON_ONCE(!gsb_pagemap_has_pfn(devmem->dpagemap,
-						      job->pfn[i])))
-			return -EINVAL;
-	return 0;
-}
-
-/*
- * From here on each placed page is one that finalize or gsb_job_unplace()
- * gives back through its free callback, which drops its reference. @packed:
- * the allocation has no frames for pages that do not move.
- */
-static void gsb_place(struct gsb_job *job, struct drm_pagemap_zdd *zdd,
-		      unsigned long count, bool packed)
-{
-	struct dev_pagemap *pagemap = job->devmem->dpagemap->pagemap;
-	unsigned long i, placed = 0;
-
-	gsb_zdd_get_many(zdd, count);
-	gsb_stat_add(GSB_STAT_LIVE_PAGES, count);
-	for (i = 0; placed < count; i++) {
-		unsigned long pfn = job->pfn[packed ? placed : i];
-		struct page *page = pfn_to_page(pfn);
-
-		if (!gsb_moves(job, i))
-			continue;
-		gsb_device_page_init(page, pagemap);
-		gsb_page_set_zdd(page, zdd);
-		job->device[i] = page;
-		job->dst[i] = migrate_pfn(pfn);
-		placed++;
-	}
-}
-
-static int gsb_get_and_place(struct gsb_to_device *call, struct gsb_job *job)
-{
-	unsigned long count = gsb_wanted(job);
-	int err;
-
-	err = gsb_get_frames(job, call->partial ? count : job->npages);
-	if (err)
-		return err;
-	if (call->partial)
-		call->devmem->size = count << PAGE_SHIFT;
-	gsb_place(job, call->zdd, count, call->partial);
-	return 0;
-}
-
-static int gsb_place_and_copy(struct gsb_to_device *call, struct gsb_job *job)
-{
-	u64 start = gsb_trace_start();
-	int err = gsb_get_and_place(call, job);
-
-	gsb_trace_step(job, GSB_STEP_PLACE, start, err);
-	if (err)
-		return err;
-
-	err = gsb_job_transfer(job);
-	if (err)
-		gsb_job_unplace(job);
-	return err;
-}
-
-static unsigned long gsb_account_moved(const struct gsb_job *job)
-{
-	unsigned long moved = gsb_job_moved(job), cleared = 0, i;
-
-	for (i = 0; i < job->npages; i++)
-		cleared += job->kind[i] == GSB_PAGE_HOLE &&
-			   gsb_job_has_moved(job, i);
-	gsb_stat_add(GSB_STAT_PAGES_TO_DEVICE, moved);
-	gsb_stat_add(GSB_STAT_PAGES_CLEARED, cleared);
-	return moved;
+	return gsb_job_count(job, GSB_PAGE_ABSENT) ||
+	       gsb_job_count(job, GSB_PAGE_LINKED) ||
+	       gsb_job_count(job, GSB_PAGE_FOREIGN);
 }
 
 /*
  * Some pages were not collected. Those that are in the right memory already
- * are fine. Those a CPU access would help get one, before another attempt.
- * Any other spoils the range, unless a part of it will do.
+ * are fine. Those that lie elsewhere are fetched, before another attempt. Any
+ * other spoils the range, unless a part of it will do.
  */
 static int gsb_check_stayed(struct gsb_to_device *call, struct gsb_job *job)
 {
@@ -197,12 +108,12 @@ static int gsb_check_stayed(struct gsb_to_device *call, struct gsb_job *job)
 		return 0;
 	if (gsb_residency_sort(job, call->mm, call->start))
 		return -EBUSY;
-	if (gsb_job_count(job, GSB_PAGE_ABSENT) && !call->last_attempt)
+	if (gsb_could_help(job) && !call->last_attempt)
 		return -EAGAIN;
 	if (call->partial)
 		return 0;
-	return gsb_job_count(job, GSB_PAGE_STAYS) ||
-	       gsb_job_count(job, GSB_PAGE_ABSENT) ? -EBUSY : 0;
+	return gsb_job_count(job, GSB_PAGE_RESIDENT) + gsb_wanted(job) <
+	       job->npages ? -EBUSY : 0;
 }
 
 static void gsb_report(struct gsb_to_device *call, const struct gsb_job *job,
@@ -234,11 +145,11 @@ static int gsb_move_collected(struct gsb_to_device *call, struct gsb_job *job,
 		return err;
 
 	if (gsb_wanted(job)) {
-		err = gsb_place_and_copy(call, job);
+		err = gsb_place_and_copy(job, call->zdd, call->partial);
 		if (err)
 			return err;
 		gsb_commit_vma(job, migrate);
-		moved = gsb_account_moved(job);
+		moved = gsb_account_placed(job);
 	}
 	gsb_report(call, job, moved);
 	return gsb_judge(call);
@@ -264,10 +175,6 @@ static int gsb_attempt(struct gsb_to_device *call, struct gsb_job *job)
 	err = gsb_move_collected(call, job, &migrate);
 	gsb_finalize_vma(job, &migrate);
 	gsb_trace_migrate(job, err);
-
-	/* All or nothing: what moved although another page did not comes home. */
-	if (err && gsb_job_moved(job))
-		gsb_evict_once(call->devmem);
 	return err;
 }
 
@@ -288,6 +195,43 @@ static void gsb_fault_in(struct gsb_to_device *call, const struct gsb_job *job)
 	}
 }
 
+/* Coherent pages of devices without a link: nothing else would move them. */
+static void gsb_fetch_foreign(struct gsb_to_device *call,
+			      const struct gsb_job *job)
+{
+	unsigned long i;
+
+	for (i = 0; i < job->npages; i++) {
+		struct dev_pagemap *pagemap;
+
+		if (job->kind[i] != GSB_PAGE_FOREIGN)
+			continue;
+		pagemap = gsb_get_dev_pagemap(job->pfn[i] & ~HMM_PFN_FLAGS);
+		if (!pagemap)
+			continue;
+		gsb_bring_home(call->vma, call->start + (i << PAGE_SHIFT),
+			       call->end, pagemap->owner, NULL);
+		put_dev_pagemap(pagemap);
+	}
+}
+
+/*
+ * A peer's pages come over the link, or home if they do not. Of a partial
+ * migration the driver was promised to be asked for frames once: home.
+ */
+static void gsb_fetch_linked(struct gsb_to_device *call,
+			     const struct gsb_job *job)
+{
+	const struct drm_pagemap *dpagemap = call->devmem->dpagemap;
+
+	if (!gsb_job_count(job, GSB_PAGE_LINKED))
+		return;
+	if (!call->partial)
+		gsb_move_linked(call->zdd, call->vma, call->start, call->end);
+	gsb_bring_home(call->vma, call->start, call->end,
+		       dpagemap->pagemap->owner, dpagemap);
+}
+
 static int gsb_run(struct gsb_to_device *call)
 {
 	unsigned long npages = (call->end - call->start) >> PAGE_SHIFT;
@@ -299,8 +243,11 @@ static int gsb_run(struct gsb_to_device *call)
 	if (err)
 		return err;
 	err = gsb_attempt(call, &job);
-	if (err == -EAGAIN)
+	if (err == -EAGAIN) {
 		gsb_fault_in(call, &job);
+		gsb_fetch_foreign(call, &job);
+		gsb_fetch_linked(call, &job);
+	}
 	gsb_job_fini(&job);
 	return err;
 }
@@ -310,6 +257,16 @@ static u64 gsb_timeslice_end(const struct drm_pagemap_migrate_details *details)
 	unsigned long ms = min(details->timeslice_ms, GSB_TIMESLICE_MAX_MS);
 
 	return get_jiffies_64() + msecs_to_jiffies(ms);
+}
+
+/*
+ * All or nothing: what moved although another page did not comes home. Our
+ * reference is the only one while no page is in use.
+ */
+static void gsb_evict_leftovers(struct gsb_to_device *call)
+{
+	if (refcount_read(&call->zdd->refs) > 1)
+		gsb_evict_once(call->devmem);
 }
 
 static int gsb_migrate(struct gsb_to_device *call)
@@ -323,11 +280,13 @@ static int gsb_migrate(struct gsb_to_device *call)
 		call->last_attempt = true;
 		err = gsb_run(call);
 	}
-	if (!err) {
-		dma_fence_put(call->devmem->pre_migrate_fence);
-		call->devmem->pre_migrate_fence = NULL;
+	if (err) {
+		gsb_evict_leftovers(call);
+		return err;
 	}
-	return err;
+	dma_fence_put(call->devmem->pre_migrate_fence);
+	call->devmem->pre_migrate_fence = NULL;
+	return 0;
 }
 
 /**

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * Bring the device pages of a range home, private or coherent.
+ *
+ * A CPU access does that for private pages only: coherent ones are there for
+ * the CPU already. The pages of a range may belong to several allocations,
+ * each with its own engine, so one pass moves those of one allocation.
+ *
+ * Lock order: as for a migration to the device, to_device.c.
+ */
+#include <linux/migrate.h>
+#include <linux/mm.h>
+#include <linux/sched/signal.h>
+
+#include <drm/drm_pagemap.h>
+
+#include "home.h"
+#include "job.h"
+#include "to_ram.h"
+#include "vma.h"
+#include "zdd.h"
+
+struct gsb_home {
+	struct vm_area_struct *vma;
+	unsigned long start;
+	unsigned long end;
+	void *owner;
+	const struct drm_pagemap *except;
+};
+
+/* Any allocation that still has pages here. */
+static struct drm_pagemap_zdd *gsb_home_pick(const struct gsb_home *home,
+					     const struct gsb_job *job)
+{
+	unsigned long i;
+
+	for (i = 0; i < job->npages; i++) {
+		struct page *page = migrate_pfn_to_page(job->src[i]);
+		struct drm_pagemap_zdd *zdd = page ? gsb_page_zdd(page) : NULL;
+
+		if (zdd && zdd->dpagemap != home->except &&
+		    gsb_to_ram_wanted(job->src[i], zdd))
+			return zdd;
+	}
+	return NULL;
+}
+
+static void gsb_home_place(const struct gsb_home *home, struct gsb_job *job,
+			   const struct drm_pagemap_zdd *zdd)
+{
+	unsigned long i;
+
+	for (i = 0; i < job->npages; i++) {
+		struct page *page;
+
+		if (!gsb_to_ram_wanted(job->src[i], zdd))
+			continue;
+		page = alloc_page_vma(GFP_HIGHUSER_MOVABLE | __GFP_NOWARN,
+				      home->vma,
+				      home->start + (i << PAGE_SHIFT));
+		if (!page)
+			return;
+		gsb_to_ram_place(job, i, page);
+	}
+}
+
+/* Returns how many pages came home: 0 when none is left, or none would move. */
+static unsigned long gsb_home_move(const struct gsb_home *home,
+				   struct gsb_job *job)
+{
+	struct migrate_vma migrate = {
+		.vma = home->vma,
+		.start = home->start,
+		.end = home->end,
+		.src = job->src,
+		.dst = job->dst,
+		.pgmap_owner = home->owner,
+		.flags = MIGRATE_VMA_SELECT_DEVICE_PRIVATE |
+			 MIGRATE_VMA_SELECT_DEVICE_COHERENT,
+	};
+	struct drm_pagemap_zdd *zdd;
+
+	if (gsb_collect_vma(job, &migrate))
+		return 0;
+	zdd = gsb_home_pick(home, job);
+	if (zdd) {
+		job->devmem = zdd->devmem;
+		gsb_home_place(home, job, zdd);
+		if (gsb_job_transfer(job))
+			gsb_job_unplace(job);
+		gsb_commit_vma(job, &migrate);
+		gsb_to_ram_account(job);
+	}
+	gsb_finalize_vma(job, &migrate);
+	gsb_trace_migrate(job, 0);
+	return gsb_job_moved(job);
+}
+
+static unsigned long gsb_home_pass(const struct gsb_home *home)
+{
+	unsigned long npages = (home->end - home->start) >> PAGE_SHIFT;
+	unsigned long moved;
+	struct gsb_job job;
+
+	if (gsb_job_init(&job, NULL, npages, GSB_CAUSE_EVICTION, GFP_KERNEL))
+		return 0;
+	moved = gsb_home_move(home, &job);
+	gsb_job_fini(&job);
+	return moved;
+}
+
+/**
+ * gsb_bring_home() - bring device pages of a range to RAM, as far as they go
+ * @vma: mapping of the range, mmap_lock held for reading
+ * @start: first user address, page aligned
+ * @end: user address behind the last byte
+ * @owner: owner field of the pagemaps to look at; nobody unregisters them
+ *	meanwhile
+ * @except: pagemap whose pages stay, or NULL
+ *
+ * Every pass that goes on has moved a page, so there is an end to it.
+ *
+ * Context: May sleep. No lock may be held that a page release or the driver's
+ * copy engine needs.
+ */
+void gsb_bring_home(struct vm_area_struct *vma, unsigned long start,
+		    unsigned long end, void *owner,
+		    const struct drm_pagemap *except)
+{
+	const struct gsb_home home = { vma, start, end, owner, except };
+
+	while (!fatal_signal_pending(current) && gsb_home_pass(&home))
+		cond_resched();
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * Fetch pages straight from the memory of a device with a fast link.
+ *
+ * This is a collection of its own, of device pages only: on kernels from 6.15
+ * to 7.0 one that mixes device and system pages can wait for a processor that
+ * is busy retrying a fault on one of them.
+ *
+ * Lock order: as for a migration to the device, to_device.c.
+ */
+#include <linux/migrate.h>
+#include <linux/mm.h>
+
+#include <drm/drm_pagemap.h>
+
+#include "job.h"
+#include "linked.h"
+#include "place.h"
+#include "vma.h"
+#include "zdd.h"
+
+static enum gsb_kind gsb_linked_kind(const struct drm_pagemap *to,
+				     unsigned long src)
+{
+	struct page *page = migrate_pfn_to_page(src);
+	struct drm_pagemap_zdd *zdd;
+
+	if (!page || !(src & MIGRATE_PFN_MIGRATE))
+		return GSB_PAGE_STAYS;
+	zdd = gsb_page_zdd(page);
+	if (!zdd || gsb_page_retired(page))
+		return GSB_PAGE_STAYS;
+	if (zdd->dpagemap == to)
+		return GSB_PAGE_RESIDENT;
+	return zdd->dpagemap->ops->device_map ? GSB_PAGE_PEER : GSB_PAGE_STAYS;
+}
+
+static void gsb_linked_retire(const struct gsb_job *job)
+{
+	unsigned long i;
+
+	for (i = 0; i < job->npages; i++)
+		if (gsb_job_has_moved(job, i))
+			gsb_page_retire(migrate_pfn_to_page(job->src[i]));
+}
+
+static void gsb_linked_move(struct gsb_job *job, struct drm_pagemap_zdd *zdd,
+			    struct migrate_vma *migrate)
+{
+	unsigned long i;
+	int err;
+
+	for (i = 0; i < job->npages; i++)
+		job->kind[i] = gsb_linked_kind(zdd->dpagemap, job->src[i]);
+	if (!gsb_job_count(job, GSB_PAGE_PEER))
+		return;
+
+	err = gsb_place_and_copy(job, zdd, false);
+	if (err)
+		return;
+	gsb_commit_vma(job, migrate);
+	gsb_account_placed(job);
+	gsb_linked_retire(job);
+}
+
+/**
+ * gsb_move_linked() - move what a peer has of a range, as far as it goes
+ * @zdd: allocation to move into
+ * @vma: mapping of the range, mmap_lock held for reading
+ * @start: first user address, page aligned
+ * @end: user address behind the last byte
+ *
+ * What could not be moved is where it was; the caller looks again.
+ *
+ * Context: May sleep. No lock may be held that a page release or the driver's
+ * copy engine needs.
+ */
+void gsb_move_linked(struct drm_pagemap_zdd *zdd, struct vm_area_struct *vma,
+		     unsigned long start, unsigned long end)
+{
+	struct migrate_vma migrate = {
+		.flags = MIGRATE_VMA_SELECT_DEVICE_PRIVATE |
+			 MIGRATE_VMA_SELECT_DEVICE_COHERENT,
+		.pgmap_owner = zdd->dpagemap->pagemap->owner,
+		.start = start,
+		.end = end,
+		.vma = vma,
+	};
+	struct gsb_job job;
+
+	if (gsb_job_init(&job, zdd->devmem, (end - start) >> PAGE_SHIFT,
+			 GSB_CAUSE_POPULATE, GFP_KERNEL))
+		return;
+	migrate.src = job.src;
+	migrate.dst = job.dst;
+	if (!gsb_collect_vma(&job, &migrate)) {
+		gsb_linked_move(&job, zdd, &migrate);
+		gsb_finalize_vma(&job, &migrate);
+		gsb_trace_migrate(&job, 0);
+	}
+	gsb_job_fini(&job);
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* Device pages for what was collected, and its contents into them. */
+#include <linux/migrate.h>
+#include <linux/mm.h>
+
+#include <drm/drm_pagemap.h>
+
+#include "compat/compat.h"
+#include "job.h"
+#include "pagemap.h"
+#include "place.h"
+#include "zdd.h"
+#include "../stats.h"
+
+static bool gsb_moves(const struct gsb_job *job, unsigned long i)
+{
+	return job->kind[i] == GSB_PAGE_HOLE ||
+	       job->kind[i] == GSB_PAGE_SYSTEM || job->kind[i] == GSB_PAGE_PEER;
+}
+
+/**
+ * gsb_wanted() - how many pages of a job are to move
+ * @job: job whose pages were sorted
+ *
+ * Context: Any.
+ * Return: Number of pages.
+ */
+unsigned long gsb_wanted(const struct gsb_job *job)
+{
+	unsigned long i, n = 0;
+
+	for (i = 0; i < job->npages; i++)
+		n += gsb_moves(job, i);
+	return n;
+}
+
+/* The first @count frames of the allocation. */
+static int gsb_get_frames(struct gsb_job *job, unsigned long count)
+{
+	struct drm_pagemap_devmem *devmem = job->devmem;
+	unsigned long i;
+	int err;
+
+	err = devmem->ops->populate_devmem_pfn(devmem, count, job->pfn);
+	if (err)
+		return err;
+
+	/* A frame the pagemap does not have would be somebody else's page. */
+	for (i = 0; i < count; i++)
+		if (WARN_ON_ONCE(!gsb_pagemap_has_pfn(devmem->dpagemap,
+						      job->pfn[i])))
+			return -EINVAL;
+	return 0;
+}
+
+/*
+ * From here on each placed page is one that finalize or gsb_job_unplace()
+ * gives back through its free callback, which drops its reference.
+ */
+static void gsb_place(struct gsb_job *job, struct drm_pagemap_zdd *zdd,
+		      unsigned long count, bool packed)
+{
+	struct dev_pagemap *pagemap = job->devmem->dpagemap->pagemap;
+	unsigned long i, placed = 0;
+
+	gsb_zdd_get_many(zdd, count);
+	gsb_stat_add(GSB_STAT_LIVE_PAGES, count);
+	for (i = 0; placed < count; i++) {
+		unsigned long pfn = job->pfn[packed ? placed : i];
+		struct page *page = pfn_to_page(pfn);
+
+		if (!gsb_moves(job, i))
+			continue;
+		gsb_device_page_init(page, pagemap);
+		gsb_page_set_zdd(page, zdd);
+		job->device[i] = page;
+		job->dst[i] = migrate_pfn(pfn);
+		placed++;
+	}
+}
+
+static int gsb_get_and_place(struct gsb_job *job, struct drm_pagemap_zdd *zdd,
+			     bool packed)
+{
+	unsigned long count = gsb_wanted(job);
+	int err;
+
+	err = gsb_get_frames(job, packed ? count : job->npages);
+	if (err)
+		return err;
+	if (packed)
+		job->devmem->size = count << PAGE_SHIFT;
+	gsb_place(job, zdd, count, packed);
+	return 0;
+}
+
+/**
+ * gsb_place_and_copy() - place the pages that are to move, and fill them
+ * @job: job whose pages were sorted
+ * @zdd: the allocation they move into
+ * @packed: ask the driver for just as many frames as will be used; else page
+ *	i of the job has frame i of the allocation
+ *
+ * Context: May sleep.
+ * Return: 0, then the commit follows; -ENOMEM, or what the driver's callbacks
+ * returned: then nothing is placed.
+ */
+int gsb_place_and_copy(struct gsb_job *job, struct drm_pagemap_zdd *zdd,
+		       bool packed)
+{
+	u64 start = gsb_trace_start();
+	int err = gsb_get_and_place(job, zdd, packed);
+
+	gsb_trace_step(job, GSB_STEP_PLACE, start, err);
+	if (err)
+		return err;
+
+	err = gsb_job_transfer(job);
+	if (err)
+		gsb_job_unplace(job);
+	return err;
+}
+
+/**
+ * gsb_account_placed() - after the commit: count what moved
+ * @job: the job
+ *
+ * Context: Any, before the job ends.
+ * Return: Number of pages that moved.
+ */
+unsigned long gsb_account_placed(const struct gsb_job *job)
+{
+	unsigned long moved = gsb_job_moved(job), cleared = 0, i;
+
+	for (i = 0; i < job->npages; i++)
+		cleared += job->kind[i] == GSB_PAGE_HOLE &&
+			   gsb_job_has_moved(job, i);
+	gsb_stat_add(GSB_STAT_PAGES_TO_DEVICE, moved);
+	gsb_stat_add(GSB_STAT_PAGES_CLEARED, cleared);
+	return moved;
+}
