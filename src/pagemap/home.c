@@ -118,7 +118,8 @@ static unsigned long gsb_home_pass(const struct gsb_home *home)
  *	meanwhile
  * @except: pagemap whose pages stay, or NULL
  *
- * Every pass that goes on has moved a page, so there is an end to it.
+ * A pass that moved nothing is the last. So that others who move the same pages
+ * back cannot keep this going, there are no more passes than pages.
  *
  * Context: May sleep. No lock may be held that a page release or the driver's
  * copy engine needs.
@@ -128,7 +129,9 @@ void gsb_bring_home(struct vm_area_struct *vma, unsigned long start,
 		    const struct drm_pagemap *except)
 {
 	const struct gsb_home home = { vma, start, end, owner, except };
+	unsigned long passes = (end - start) >> PAGE_SHIFT;
 
-	while (!fatal_signal_pending(current) && gsb_home_pass(&home))
+	while (passes-- && !fatal_signal_pending(current) &&
+	       gsb_home_pass(&home))
 		cond_resched();
 }
