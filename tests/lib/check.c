@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "check.h"
+
+uint32_t vm_new(const struct gpu *gpu)
+{
+	uint32_t vm;
+
+	CHECK_OK(gpu_vm_create(gpu, &vm));
+	return vm;
+}
+
+struct area area_new(const struct gpu *gpu, size_t size, size_t offset, enum mem_thp thp)
+{
+	struct area area = { .gpu = gpu, .size = size };
+
+	area.vm = vm_new(gpu);
+	area.mem = mem_map(size, offset, thp);
+	CHECK(area.mem);
+	return area;
+}
+
+struct area area_part(const struct area *area, size_t start, size_t size)
+{
+	struct area part = *area;
+
+	part.mem += start;
+	part.size = size;
+	return part;
+}
+
+void area_fill(struct area *area)
+{
+	static uint64_t seed = 1;
+
+	area->seed = seed++ + ((uint64_t)getpid() << 8);
+	area->flip = 0;
+	pattern_fill(area->mem, area->size, area->seed);
+}
+
+struct area area_filled(const struct gpu *gpu, size_t size, size_t offset, enum mem_thp thp)
+{
+	struct area area = area_new(gpu, size, offset, thp);
+
+	area_fill(&area);
+	return area;
+}
+
+void area_populate(const struct area *area)
+{
+	CHECK_OK(gpu_populate(area->gpu, area->vm, area->mem, area->size));
+	CHECK_PLACE(area, MOCKGPU_PAGE_DEVICE);
+}
+
+void area_evict(const struct area *area)
+{
+	CHECK_OK(gpu_evict_vm(area->gpu, area->vm));
+	CHECK_PLACE(area, MOCKGPU_PAGE_SYSTEM);
+}
+
+void area_device_flip(struct area *area, uint64_t flip)
+{
+	CHECK_OK(gpu_xor(area->gpu, area->vm, area->mem, area->size, flip));
+	area->flip ^= flip;
+}
+
+void area_check_device(const struct area *area)
+{
+	char *copy = malloc(area->size);
+	struct mismatch bad;
+
+	CHECK(copy);
+	CHECK_OK(gpu_read(area->gpu, area->vm, area->mem, area->size, copy));
+	CHECK_DATA(pattern_matches(copy, area->size, area->seed, area->flip, &bad), bad);
+	free(copy);
+}
+
+void area_check_cpu(const struct area *area)
+{
+	struct mismatch bad;
+
+	CHECK_DATA(pattern_matches(area->mem, area->size, area->seed, area->flip, &bad), bad);
+}
+
+size_t area_pages(const struct area *area, unsigned int kind)
+{
+	size_t pages = area->size / PAGE, count = 0;
+	uint8_t *map = malloc(pages);
+
+	CHECK(map);
+	CHECK_OK(gpu_residency(area->gpu, area->vm, area->mem, area->size, map));
+	for (size_t i = 0; i < pages; i++)
+		count += map[i] == kind;
+	free(map);
+	return count;
+}
+
+uint64_t counter(const struct gpu *gpu, unsigned int which)
+{
+	uint64_t values[MOCKGPU_COUNTER_COUNT];
+
+	CHECK_OK(gpu_counters(gpu, values));
+	return values[which];
+}
+
+size_t vram_bytes(const struct gpu *gpu, size_t limit)
+{
+	return gpu->vram_size < limit ? gpu->vram_size : limit;
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "knob.h"
+
+/* The number of the primary node of the device, which has "card" in its name. */
+static unsigned int primary_minor(const struct gpu *gpu)
+{
+	unsigned int number = gpu->minor;
+	struct dirent *entry;
+	char path[64];
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/sys/dev/char/226:%u/device/drm", gpu->minor);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir)))
+		sscanf(entry->d_name, "card%u", &number);
+	if (dir)
+		closedir(dir);
+	return number;
+}
+
+/* A driver's files are in the directory of the primary node at least. */
+static void knob_path(const struct gpu *gpu, const char *name, char *path, size_t size)
+{
+	static const char format[] = "/sys/kernel/debug/dri/%u/%s";
+
+	snprintf(path, size, format, gpu->minor, name);
+	if (access(path, F_OK))
+		snprintf(path, size, format, primary_minor(gpu), name);
+}
+
+int file_write(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
+const char *file_line(const char *path, char *line, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t length = 0;
+
+	if (fd >= 0) {
+		length = read(fd, line, size - 1);
+		close(fd);
+	}
+	line[length > 0 ? length : 0] = '\0';
+	line[strcspn(line, "\n")] = '\0';
+	return line;
+}
+
+int knob_set(const struct gpu *gpu, const char *name, uint32_t value)
+{
+	char path[128], text[16];
+
+	knob_path(gpu, name, path, sizeof(path));
+	snprintf(text, sizeof(text), "%u\n", value);
+	return file_write(path, text);
+}
+
+int knob_get(const struct gpu *gpu, const char *name, uint32_t *value)
+{
+	char path[128], line[32];
+
+	knob_path(gpu, name, path, sizeof(path));
+	if (!*file_line(path, line, sizeof(line)))
+		return -ENOENT;
+	*value = strtoul(line, NULL, 0);
+	return 0;
+}
+
+void knobs_off(const struct gpu *gpu)
+{
+	static const char *const names[] = {
+		"fail_populate", "fail_dma_map", "fail_copy", "copy_delay_us", "poison",
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		knob_set(gpu, names[i], 0);
+}

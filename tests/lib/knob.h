@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/* Files in sysfs and debugfs that hold one number or one line. */
+#ifndef _TESTS_KNOB_H_
+#define _TESTS_KNOB_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "gpu.h"
+
+/*
+ * The test knobs of a device (module parameter test_knobs). fail_populate,
+ * fail_dma_map and fail_copy count operations down: n makes the n-th next fail.
+ */
+int knob_set(const struct gpu *gpu, const char *name, uint32_t value);
+int knob_get(const struct gpu *gpu, const char *name, uint32_t *value);
+/* Switches all of them off. */
+void knobs_off(const struct gpu *gpu);
+
+/* The first line of a file without its end; "" when it cannot be read. */
+const char *file_line(const char *path, char *line, size_t size);
+int file_write(const char *path, const char *text);
+
+#endif

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* Memory that was swapped out, or is still in the swap cache. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "check.h"
+
+#define PAGEMAP_PRESENT		(1ULL << 63)
+#define PAGEMAP_SWAPPED		(1ULL << 62)
+#define PAGEMAP_PFN		((1ULL << 55) - 1)
+#define KPAGEFLAGS_SWAPCACHE	(1ULL << 13)
+
+#define FLIP	0x7700770077007700ULL
+
+static uint64_t read_word(const char *path, uint64_t index)
+{
+	int fd = open(path, O_RDONLY);
+	uint64_t word = 0;
+
+	CHECK_SYS(fd);
+	CHECK_EQ(pread(fd, &word, sizeof(word), index * sizeof(word)), sizeof(word));
+	close(fd);
+	return word;
+}
+
+static uint64_t pagemap(const char *mem)
+{
+	return read_word("/proc/self/pagemap", (uintptr_t)mem / PAGE);
+}
+
+static size_t swapped_pages(const struct area *area)
+{
+	size_t count = 0;
+
+	for (size_t at = 0; at < area->size; at += PAGE)
+		count += !!(pagemap(area->mem + at) & PAGEMAP_SWAPPED);
+	return count;
+}
+
+static bool in_swap_cache(const char *mem)
+{
+	uint64_t entry = pagemap(mem);
+
+	return entry & PAGEMAP_PRESENT &&
+	       read_word("/proc/kpageflags", entry & PAGEMAP_PFN) & KPAGEFLAGS_SWAPCACHE;
+}
+
+static size_t cached_pages(const struct area *area)
+{
+	size_t count = 0;
+
+	for (size_t at = 0; at < area->size; at += PAGE)
+		count += in_swap_cache(area->mem + at);
+	return count;
+}
+
+/* Reclaim takes what it can get; a second look finds more. */
+static void swap_out(const struct area *area)
+{
+	for (int i = 0; i < 3 && swapped_pages(area) < area->size / PAGE; i++)
+		CHECK_SYS(madvise(area->mem, area->size, MADV_PAGEOUT));
+	if (!swapped_pages(area))
+		test_skip("nothing is swapped out: is there any swap space?");
+}
+
+/* Pages that cannot move stay; what moved and what did not must be right. */
+static void populate_and_check(struct area *area)
+{
+	size_t cached = cached_pages(area), swapped = swapped_pages(area);
+	int ret = gpu_populate(area->gpu, area->vm, area->mem, area->size);
+
+	printf("# %zu in the swap cache, %zu swapped out: populate %s, %zu of %zu moved\n",
+	       cached, swapped, errno_name(ret), area_pages(area, MOCKGPU_PAGE_DEVICE),
+	       area->size / PAGE);
+	CHECK(!ret || ret == -EBUSY);
+	if (!ret)
+		CHECK_PLACE(area, MOCKGPU_PAGE_DEVICE);
+	area_check_device(area);
+	area_device_flip(area, FLIP);
+	CHECK_OK(gpu_evict_vm(area->gpu, area->vm));
+	CHECK_EQ(area_pages(area, MOCKGPU_PAGE_DEVICE), 0);
+	area_check_cpu(area);
+}
+
+static void swapped_out(struct gpu *gpu)
+{
+	struct area area = area_filled(gpu, 4 * MIB, 0, MEM_SMALL);
+
+	swap_out(&area);
+	populate_and_check(&area);
+}
+
+/* The device faults in what it finds swapped out. */
+static void device_access(struct gpu *gpu)
+{
+	struct area area = area_filled(gpu, 4 * MIB, 0, MEM_SMALL);
+
+	swap_out(&area);
+	area_check_device(&area);
+	swap_out(&area);
+	area_device_flip(&area, FLIP);
+	area_check_cpu(&area);
+}
+
+/* A read brings a page back, but its place in the swap stays taken. */
+static void swap_cache(struct gpu *gpu)
+{
+	struct area area = area_filled(gpu, 4 * MIB, 0, MEM_SMALL);
+
+	for (int i = 0; i < 5; i++) {
+		swap_out(&area);
+		area_check_cpu(&area);
+		populate_and_check(&area);
+	}
+}
+
+struct family {
+	struct area area;
+	int go[2], done[2];
+};
+
+static void child_of_family(void *arg)
+{
+	struct family *family = arg;
+	char byte;
+
+	close(family->go[1]);
+	CHECK_EQ(read(family->go[0], &byte, 1), 1);
+	area_check_cpu(&family->area);
+	CHECK_EQ(write(family->done[1], "", 1), 1);
+	CHECK_EQ(read(family->go[0], &byte, 1), 1);
+	area_check_cpu(&family->area);
+}
+
+/* With two owners of a place in the swap, a page read back is in the swap cache. */
+static void swap_cache_shared(struct gpu *gpu)
+{
+	struct family family = { .area = area_filled(gpu, MIB, 0, MEM_SMALL) };
+	struct area *area = &family.area;
+	pid_t child;
+	char byte;
+
+	CHECK_SYS(pipe(family.go));
+	CHECK_SYS(pipe(family.done));
+	swap_out(area);
+	child = test_fork(child_of_family, &family);
+	close(family.done[1]);
+	area_check_cpu(area);
+	CHECK_EQ(write(family.go[1], "", 1), 1);
+	CHECK_EQ(read(family.done[0], &byte, 1), 1);
+	populate_and_check(area);
+	CHECK_EQ(write(family.go[1], "", 1), 1);
+	test_join(child);
+}
+
+/* The kernel is asked to swap out memory that is in VRAM. */
+static void pageout_of_vram(struct gpu *gpu)
+{
+	struct area area = area_filled(gpu, 4 * MIB, 0, MEM_SMALL);
+
+	area_populate(&area);
+	CHECK_SYS(madvise(area.mem, area.size, MADV_PAGEOUT));
+	area_check_device(&area);
+	CHECK_OK(gpu_evict_vm(gpu, area.vm));
+	swap_out(&area);
+	area_check_cpu(&area);
+}
+
+static const struct test tests[] = {
+	{ "swapped-out", swapped_out, NEED_VRAM | NEED_ROOT, 0 },
+	{ "device-access", device_access, NEED_ROOT, 0 },
+	{ "swap-cache", swap_cache, NEED_VRAM | NEED_ROOT, 0 },
+	{ "swap-cache-shared", swap_cache_shared, NEED_VRAM | NEED_ROOT, 0 },
+	{ "pageout-of-vram", pageout_of_vram, NEED_VRAM | NEED_ROOT, 0 },
+};
+
+HARNESS_MAIN(tests)
