@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+# shellcheck shell=bash
+#
+# For test scripts that run in a guest: functions test_NAME are the tests, and
+# results are lines "ok NAME", "not ok NAME: reason" and "skip NAME: reason".
+# Sourced, never run.
+
+export TESTS DRIVER
+TESTS=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+DRIVER=/sys/bus/platform/drivers/mockgpu
+# How long the kernel may take for one thing.
+PATIENCE=60
+# Where a test that ends before its time says why.
+REASON=/dev/stderr
+
+# run_tests NAME...: each in a subshell that may end it at any point.
+run_tests() {
+	local name status
+	REASON=$(mktemp)
+	for name; do
+		: >"$REASON"
+		status=0
+		mark_log
+		("test_${name//-/_}") || status=$?
+		case $status in
+		0) echo "ok $name" ;;
+		77) echo "skip $name: $(<"$REASON")" ;;
+		*)
+			new_log | tail -n 20 | sed 's/^/# /'
+			echo "not ok $name: $(<"$REASON")"
+			;;
+		esac
+	done
+	rm -f "$REASON"
+	REASON=/dev/stderr
+}
+
+fail() {
+	printf '%s' "$*" >"$REASON"
+	exit 1
+}
+
+skip() {
+	printf '%s' "$*" >"$REASON"
+	exit 77
+}
+
+# must COMMAND...: which may not take for ever, either.
+must() {
+	local output status=0
+	output=$(timeout "$PATIENCE" "$@" 2>&1) || status=$?
+	case $status in
+	0) ;;
+	124) fail "'$*' did not end in $PATIENCE s" ;;
+	*) fail "'$*' failed: ${output//$'\n'/ }" ;;
+	esac
+}
+
+# must_not COMMAND...: fails, in time.
+must_not() {
+	local status=0
+	timeout "$PATIENCE" "$@" >/dev/null 2>&1 || status=$?
+	((status != 124)) || fail "'$*' did not end in $PATIENCE s"
+	((status != 0)) || fail "'$*' succeeded"
+}
+
+# until_true SECONDS COMMAND...
+until_true() {
+	local deadline=$((SECONDS + $1))
+	until "${@:2}"; do
+		((SECONDS < deadline)) || return 1
+		sleep 0.05
+	done
+}
+
+# put TEXT FILE: one write, as drivers want it.
+put() {
+	must sh -c "echo '$1' >'$2'"
+}
+
+is_loaded() {
+	[[ -d /sys/module/mockgpu ]]
+}
+
+has_nodes() {
+	compgen -G '/dev/dri/renderD*' >/dev/null
+}
+
+load() {
+	must modprobe mockgpu "$@"
+	must guest-fix-dri
+}
+
+# Both modules; what is released by workers may take a moment.
+unload() {
+	until_true 20 timeout "$PATIENCE" modprobe -r mockgpu 2>/dev/null || fail "mockgpu cannot be unloaded"
+	until_true 20 timeout "$PATIENCE" modprobe -r drm_gpusvm_backport 2>/dev/null ||
+		fail "drm_gpusvm_backport cannot be unloaded"
+}
+
+unload_if_loaded() {
+	! is_loaded || unload
+}
+
+# mark_log; new_log: lines of the kernel log since the mark, without those about
+# modules that are not the kernel's own.
+mark_log() {
+	MARK="mark $RANDOM$RANDOM"
+	if [[ -w /dev/kmsg ]]; then
+		echo "$MARK" >/dev/kmsg
+	fi
+}
+
+new_log() {
+	dmesg 2>/dev/null | sed "1,/$MARK/d" | grep -v taint
+}
+
+# refused HINT PARAMETER...: modprobe fails, and one line says what is wrong.
+refused() {
+	local lines
+	mark_log
+	must_not modprobe mockgpu "${@:2}"
+	! is_loaded || fail "${*:2}: the module is loaded"
+	! has_nodes || fail "${*:2}: there are render nodes"
+	lines=$(new_log | grep -v 'drm_gpusvm_backport: ')
+	(($(grep -c . <<<"$lines") == 1)) || fail "${*:2}: not one line in the log: ${lines//$'\n'/ | }"
+	grep -q "mockgpu: .*$1" <<<"$lines" || fail "${*:2}: '$lines' does not say '$1'"
+}
+
+# The tier of the devices that were made last.
+tier() {
+	dmesg | sed -n 's/.*mockgpu: [0-9]* devices*, \([a-z]*\) tier.*/\1/p' | tail -n 1
+}

@@ -1,0 +1,13 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+#
+# run.sh SUITE...: runs suites of tests in this guest, one after the other. The
+# exit status is 0 if they all came to their end, whatever their tests said.
+
+cd "$(dirname "$(readlink -f "$0")")" || exit 1
+status=0
+for suite; do
+	echo "# suite $suite"
+	"./suite-$suite.sh" || status=$?
+done
+exit "$status"

@@ -1,0 +1,94 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+#
+# The C tests, with the best tier of this kernel and with the other one.
+
+# shellcheck source=tests/guest/lib.sh
+. "$(dirname "$(readlink -f "$0")")/lib.sh"
+
+PROGRAMS=(uapi migrate holes errors life)
+
+# with_prefix TEXT COMMAND...: puts TEXT before each test's name.
+with_prefix() {
+	"${@:2}" | sed -u -E "s/^(ok|not ok|skip) /\\1 $1/"
+}
+
+run_programs() {
+	local program
+	for program in "${PROGRAMS[@]}"; do
+		"$TESTS/$program"
+	done
+}
+
+# What needs no rights must work without.
+run_as_user() {
+	local program
+	for program in uapi migrate; do
+		with_prefix user- setpriv --reuid 1000 --regid 1000 --init-groups "$TESTS/$program"
+	done
+}
+
+# A place to swap to, as fast as memory: reads from it pass by the swap cache.
+swap_on_zram() {
+	modprobe zram num_devices=1 &&
+		echo 256M >/sys/block/zram0/disksize &&
+		mkswap /dev/zram0 >/dev/null &&
+		swapon /dev/zram0
+}
+
+swap_off_zram() {
+	swapoff /dev/zram0
+	modprobe -r zram
+}
+
+# A slower one: what was read from it stays in the swap cache.
+swap_on_file() {
+	dd if=/dev/zero of=/swap bs=1M count=128 status=none &&
+		chmod 600 /swap &&
+		mkswap /swap >/dev/null &&
+		swapon /swap
+}
+
+swap_off_file() {
+	swapoff /swap
+	rm /swap
+}
+
+run_swap() {
+	local kind
+	for kind in zram file; do
+		if "swap_on_$kind" 2>/dev/null; then
+			with_prefix "$kind-" "$TESTS/swap"
+		else
+			echo "skip $kind-swap: cannot swap to $kind here"
+		fi
+		"swap_off_$kind" 2>/dev/null
+	done
+}
+
+# A page that was lost would keep the module in memory for ever.
+test_unload_after() {
+	unload
+	! is_loaded || fail "mockgpu is still there"
+}
+
+run_tier() {
+	unload_if_loaded
+	modprobe mockgpu test_knobs=1 "$@" 2>/dev/null || return
+	guest-fix-dri
+	run_programs
+	run_swap
+}
+
+main() {
+	run_tier tier=auto
+	run_as_user
+	run_tests unload-after
+	# Where private is the usual tier, coherent is the other one.
+	if [[ $(tier) = private ]]; then
+		with_prefix coherent- run_tier tier=coherent
+		with_prefix coherent- run_tests unload-after
+	fi
+}
+
+main

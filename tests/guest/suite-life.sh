@@ -1,0 +1,268 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+#
+# The modules and devices come and go, also while processes use them.
+
+# shellcheck source=tests/guest/lib.sh
+. "$(dirname "$(readlink -f "$0")")/lib.sh"
+
+DEVICE=mockgpu.0
+
+# hold_start [MIB]: a process that obeys; see tests/hold.c.
+hold_start() {
+	coproc HOLD { exec "$TESTS/hold" "$@"; }
+	# A test that fails must not leave it behind, and neither be killed by it.
+	trap 'kill "$HOLDER" 2>/dev/null' EXIT
+	trap '' PIPE
+	HOLDER=$HOLD_PID
+}
+
+# tell COMMAND: sets ANSWER.
+tell() {
+	{ echo "$1" >&"${HOLD[1]}"; } 2>/dev/null || fail "the process is gone"
+	read -r -t "$PATIENCE" ANSWER <&"${HOLD[0]}" || fail "'$1' did not end in $PATIENCE s"
+}
+
+# expect COMMAND ANSWER: what the process must say to it.
+expect() {
+	tell "$1"
+	# shellcheck disable=SC2053 # the answer may be a pattern
+	[[ $ANSWER == $2 ]] || fail "'$1' answers '$ANSWER', not '$2'"
+}
+
+hold_populated() {
+	hold_start 16
+	expect open ok
+	expect populate ok
+	expect transform ok
+	expect residency 'ok none 0 system 0 device 4096 other 0'
+}
+
+hold_quit() {
+	echo quit >&"${HOLD[1]}"
+	wait "$HOLDER"
+}
+
+iomem() {
+	grep -c mockgpu /proc/iomem
+}
+
+test_load() {
+	mark_log
+	load
+	has_nodes || fail "no render node"
+	(($(new_log | grep -c 'mockgpu: .*devices, .* tier') == 1)) || fail "no line that says what there is"
+	(($(new_log | grep -c 'drm_gpusvm_backport: ') == 1)) || fail "not one line from drm_gpusvm_backport"
+	unload
+	! has_nodes || fail "render nodes are left"
+	[[ ! -d /sys/module/drm_gpusvm_backport ]] || fail "drm_gpusvm_backport is left"
+	(($(iomem) == 0)) || fail "/proc/iomem still names mockgpu"
+}
+
+test_load_twenty_times() {
+	for _ in {1..20}; do
+		load
+		unload
+	done
+}
+
+# As before, with something that was in VRAM each time.
+test_load_and_use() {
+	for _ in {1..5}; do
+		load
+		hold_populated
+		expect verify ok
+		expect populate ok
+		hold_quit
+		unload
+	done
+}
+
+# Unloading is refused, or everything comes home before.
+test_unload_held() {
+	load
+	hold_populated
+	must_not rmmod mockgpu
+	is_loaded || fail "mockgpu is gone although it was in use"
+	expect residency 'ok none 0 system 0 device 4096 other 0'
+	expect verify ok
+	hold_quit
+	unload
+}
+
+# The file is closed, so only the pages are left to hold the module.
+test_unload_closed() {
+	load
+	hold_populated
+	expect close ok
+	if timeout "$PATIENCE" rmmod mockgpu 2>/dev/null; then
+		echo "# rmmod brought the pages home"
+	else
+		is_loaded || fail "rmmod did not end in $PATIENCE s"
+		echo "# rmmod was refused"
+	fi
+	expect verify ok
+	hold_quit
+	unload_if_loaded
+}
+
+# check_rebind: the first device, which is the one that `hold` opens.
+check_rebind() {
+	put "$DEVICE" "$DRIVER/bind"
+	must guest-fix-dri
+	has_nodes || fail "no render node after bind"
+	hold_populated
+	expect verify ok
+	hold_quit
+}
+
+test_unbind_held() {
+	load
+	hold_populated
+	put "$DEVICE" "$DRIVER/unbind"
+	[[ ! -e $DRIVER/$DEVICE ]] || fail "$DEVICE is still bound"
+	expect query ENODEV
+	expect populate ENODEV
+	expect transform ENODEV
+	expect verify ok
+	expect close ok
+	expect verify ok
+	hold_quit
+	check_rebind
+	unload
+}
+
+test_unbind_closed() {
+	load
+	hold_populated
+	expect close ok
+	put "$DEVICE" "$DRIVER/unbind"
+	expect verify ok
+	hold_quit
+	check_rebind
+	unload
+}
+
+# Threads use the device when it goes away; they may fail, the kernel must not.
+test_unbind_busy() {
+	local busy round
+	load
+	for round in 1 2 3; do
+		TEST_SECONDS=5 "$TESTS/threads" everything-small unmap-race >/dev/null 2>&1 &
+		busy=$!
+		sleep "0.$((round * 3))"
+		put "$DEVICE" "$DRIVER/unbind"
+		wait "$busy"
+		check_rebind
+	done
+	unload
+}
+
+# All devices are gone, then the module too, as soon as nobody has it open.
+test_unbind_and_unload() {
+	local device
+	load
+	hold_populated
+	for device in "$DRIVER"/mockgpu.*; do
+		put "$(basename "$device")" "$DRIVER/unbind"
+	done
+	expect query ENODEV
+	expect close ok
+	unload
+	expect verify ok
+	hold_quit
+}
+
+test_unbind_twenty_times() {
+	load
+	for _ in {1..20}; do
+		put "$DEVICE" "$DRIVER/unbind"
+		put "$DEVICE" "$DRIVER/bind"
+	done
+	put "$DEVICE" "$DRIVER/unbind"
+	check_rebind
+	unload
+}
+
+test_bad_size() {
+	unload_if_loaded
+	refused 'multiple of 2M' vram_size=0
+	refused 'multiple of 2M' vram_size=3145729
+	refused 'multiple of 2M' vram_size=1M
+	refused 'vram_size=1T' vram_size=1T
+	refused 'not fit' vram_size=1024G
+	refused 'not fit' vram_size=17179869183G
+	refused 'not a size' vram_size=17179869184G
+	refused 'not a size' vram_size=-1
+	refused 'not a size' vram_size=many
+	refused 'not a size' vram_size=
+}
+
+test_bad_base() {
+	unload_if_loaded
+	refused 'multiple of 2M' vram_base=0x1000
+	refused 'System RAM' vram_base=0x2000000 vram_size=2M
+	refused 'not an address' vram_base=there
+	refused 'no reserved RAM' vram_base=0x800000000000 vram_size=2M
+	refused 'no reserved RAM' vram_base=0xffffffffffe00000 vram_size=2M
+}
+
+test_bad_tier() {
+	unload_if_loaded
+	refused 'unknown' tier=golden
+	refused 'unknown' tier=
+	refused 'vram_base\|CONFIG_DEVICE_PRIVATE' tier=private vram_base=0x20000000
+}
+
+test_private_missing() {
+	unload_if_loaded
+	load
+	[[ $(tier) != private ]] || { unload; skip "this kernel has CONFIG_DEVICE_PRIVATE"; }
+	unload
+	refused 'CONFIG_DEVICE_PRIVATE' tier=private
+}
+
+test_bad_devices() {
+	unload_if_loaded
+	refused 'from 1 to' devices=0
+	refused 'from 1 to' devices=17
+	refused 'from 1 to' devices=4294967295
+	must_not modprobe mockgpu devices=-1
+	must_not modprobe mockgpu devices=few
+}
+
+# Values at the edge of what is allowed.
+test_good_parameters() {
+	local parameters
+	unload_if_loaded
+	for parameters in devices=1 devices=16 'vram_size=2M' 'vram_size=0x400000 devices=3' tier=system; do
+		# shellcheck disable=SC2086 # a list
+		load $parameters
+		has_nodes || fail "$parameters: no render node"
+		unload
+	done
+}
+
+# Without VRAM the device works on system memory.
+test_system_tier() {
+	load tier=system
+	hold_start 16
+	expect open ok
+	expect populate EOPNOTSUPP
+	expect transform ok
+	expect verify ok
+	expect residency 'ok none 0 system 4096 device 0 other 0'
+	hold_quit
+	"$TESTS/demo" >/dev/null
+	(($? == 2)) || fail "the demo does not say that there is no VRAM"
+	unload
+}
+
+main() {
+	unload_if_loaded
+	run_tests load load-twenty-times load-and-use unload-held unload-closed unbind-held \
+		unbind-closed unbind-busy unbind-and-unload unbind-twenty-times bad-size bad-base \
+		bad-tier private-missing bad-devices good-parameters system-tier
+}
+
+main

@@ -1,0 +1,25 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+#
+# Many threads at once, on as many processors as this guest has. TEST_SECONDS
+# says how long each test goes on.
+
+# shellcheck source=tests/guest/lib.sh
+. "$(dirname "$(readlink -f "$0")")/lib.sh"
+
+run_tier() {
+	unload_if_loaded
+	modprobe mockgpu test_knobs=1 "$@" 2>/dev/null || return
+	guest-fix-dri
+	"$TESTS/threads" | sed -u -E "s/^(ok|not ok|skip) /\\1 $(nproc)-cpus-$(tier)-/"
+}
+
+main() {
+	run_tier tier=auto
+	if [[ $(tier) = private ]]; then
+		run_tier tier=coherent
+	fi
+	unload
+}
+
+main

@@ -1,0 +1,104 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+#
+# What can be said of the sources without running them; see guest/lib.sh for the
+# form of the results.
+
+# shellcheck source=tests/guest/lib.sh
+. "$(dirname "$(readlink -f "$0")")/guest/lib.sh"
+
+cd "$TESTS/../.." || exit 1
+
+# All files of the project, also in a copy without git.
+files() {
+	git -c safe.directory='*' ls-files --cached --others --exclude-standard 2>/dev/null ||
+		find . -type f ! -path './.git/*' -printf '%P\n'
+}
+
+# The texts among them; what is generated or only data is nobody's to format.
+texts() {
+	local file
+	while read -r file; do
+		[[ -f $file && ! -L $file ]] && grep -qI . "$file" && echo "$file"
+	done
+}
+
+shell_scripts() {
+	local file
+	while read -r file; do
+		case $file in
+		*.sh) echo "$file" ;;
+		*) head -n 1 "$file" | grep -qE '^#!.*[/ ](ba|da)?sh( |$)' && echo "$file" ;;
+		esac
+	done
+}
+
+sources() {
+	grep -E '\.([chS]|sh|py|conf)$|(^|/)(Makefile|Kbuild)$|^scripts/|^\.ci/' | grep -v '^LICENSES/'
+}
+
+# no_lines PATTERN WHAT FILE...: fails with the first line that matches.
+no_lines() {
+	local found
+	found=$(grep -nHE -m 1 "$1" "${@:3}" | head -n 1)
+	[[ -z $found ]] || fail "$2: $found"
+}
+
+test_shellcheck() {
+	local found
+	found=$(shellcheck --external-sources --source-path=. --format=gcc "${SHELL_SCRIPTS[@]}") && return
+	printf '%s\n' "$found" | sed 's/^/# /'
+	fail "$(head -n 1 <<<"$found")"
+}
+
+test_shell_syntax() {
+	local script
+	for script in "${SHELL_SCRIPTS[@]}"; do
+		must bash -n "$script"
+	done
+}
+
+test_licence() {
+	local file
+	for file in "${SOURCES[@]}"; do
+		head -n 5 "$file" | grep -q 'SPDX-License-Identifier: ' || fail "$file has no SPDX line"
+	done
+}
+
+test_whitespace() {
+	local file
+	no_lines '[[:blank:]]$' 'blank at the end of a line' "${TEXTS[@]}"
+	no_lines $'\r' 'carriage return' "${TEXTS[@]}"
+	for file in "${TEXTS[@]}"; do
+		[[ ! -s $file || -z $(tail -c 1 "$file") ]] || fail "$file does not end with a newline"
+	done
+}
+
+# Differences of kernels are found by probes, and hidden in one place.
+test_kernel_versions() {
+	local files
+	mapfile -t files < <(printf '%s\n' "${SOURCES[@]}" | grep -E '\.[chS]$' | grep -v '^src/compat/')
+	no_lines 'LINUX_VERSION_CODE|KERNEL_VERSION\(' 'kernel version outside of src/compat' "${files[@]}"
+}
+
+# A library of functions has the line for editors and shellcheck only.
+test_executable() {
+	local file
+	for file in "${TEXTS[@]}"; do
+		[[ $(head -c 2 "$file") != '#!' || -x $file || $file = */lib*.sh ]] || fail "$file is not executable"
+	done
+}
+
+test_tests_compile() {
+	local out
+	out=$(mktemp -d)
+	trap 'rm -rf "$out"' EXIT
+	must make -s -C tests O="$out"
+	[[ -x $out/demo && -x $out/run.sh ]] || fail "there are no programs"
+}
+
+mapfile -t TEXTS < <(files | texts)
+mapfile -t SOURCES < <(printf '%s\n' "${TEXTS[@]}" | sources)
+mapfile -t SHELL_SCRIPTS < <(printf '%s\n' "${TEXTS[@]}" | shell_scripts)
+
+run_tests shellcheck shell-syntax licence whitespace kernel-versions executable tests-compile
