@@ -78,6 +78,8 @@ static inline void gsb_device_page_init(struct page *page,
 #else
 	zone_device_page_init(page);
 #endif
+	/* What migration relies on, should a kernel yet come to differ. */
+	WARN_ON_ONCE(page_count(page) != 1 || !PageLocked(page));
 }
 
 /*

@@ -25,7 +25,8 @@ die()
 check_config()
 {
 	config=$kdir/include/config/auto.conf
-	[ -f "$config" ] || die "no kernel headers in $kdir (Debian: apt install linux-headers-$(uname -r))"
+	[ -f "$config" ] ||
+		die "no kernel headers in $kdir (Debian: apt install linux-headers-$(uname -r))"
 	for option in ZONE_DEVICE DEVICE_MIGRATION HMM_MIRROR MMU_NOTIFIER DRM MEMORY_HOTREMOVE; do
 		grep -q "^CONFIG_$option=[ym]" "$config" ||
 			die "this kernel is built without CONFIG_$option, which is required"

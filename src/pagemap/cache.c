@@ -138,8 +138,14 @@ EXPORT_SYMBOL_GPL(drm_pagemap_shrinker_add);
  */
 void drm_pagemap_shrinker_might_lock(struct drm_pagemap *dpagemap)
 {
-	if (dpagemap->cache)
-		might_lock(&dpagemap->cache->shrinker->lock);
+	unsigned long flags;
+
+	if (!dpagemap->cache)
+		return;
+	/* As it would really be taken: the last put can be in an interrupt. */
+	local_irq_save(flags);
+	might_lock(&dpagemap->cache->shrinker->lock);
+	local_irq_restore(flags);
 }
 EXPORT_SYMBOL_GPL(drm_pagemap_shrinker_might_lock);
 #endif

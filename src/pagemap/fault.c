@@ -88,6 +88,7 @@ static int gsb_fault_alloc(struct gsb_job *job, const struct vm_fault *vmf,
 	gsb_to_ram_place(job, wanted, page);
 
 	for (i = 0; i < job->npages; i++) {
+		gsb_job_breathe(i);
 		if (i == wanted || !gsb_to_ram_wanted(job->src[i], zdd))
 			continue;
 		page = alloc_page_vma(easy, vmf->vma, start + (i << PAGE_SHIFT));

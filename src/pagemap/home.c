@@ -53,6 +53,7 @@ static void gsb_home_place(const struct gsb_home *home, struct gsb_job *job,
 	for (i = 0; i < job->npages; i++) {
 		struct page *page;
 
+		gsb_job_breathe(i);
 		if (!gsb_to_ram_wanted(job->src[i], zdd))
 			continue;
 		page = alloc_page_vma(GFP_HIGHUSER_MOVABLE | __GFP_NOWARN,

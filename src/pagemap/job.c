@@ -416,6 +416,7 @@ void gsb_job_unplace(struct gsb_job *job)
 	for (i = 0; i < job->npages; i++) {
 		struct page *page = migrate_pfn_to_page(job->dst[i]);
 
+		gsb_job_breathe(i);
 		if (!page)
 			continue;
 		unlock_page(page);

@@ -3,6 +3,7 @@
 #define GSB_PAGEMAP_JOB_H
 
 #include <linux/dma-direction.h>
+#include <linux/sched.h>
 #include <linux/types.h>
 
 struct device;
@@ -92,6 +93,13 @@ struct gsb_job {
 		u8 kind;
 	} single;
 };
+
+/* In loops over pages, at page @i: a job can have a great many of them. */
+static inline void gsb_job_breathe(unsigned long i)
+{
+	if (i % 512 == 511)
+		cond_resched();
+}
 
 int gsb_job_init(struct gsb_job *job, struct drm_pagemap_devmem *devmem,
 		 unsigned long npages, enum gsb_cause cause, gfp_t gfp);

@@ -7,6 +7,7 @@
  * the very module it keeps. So a hold is only ever released by a worker, and
  * our module exit waits for that worker. No locks; the list is lockless.
  */
+#include <linux/kernel.h>
 #include <linux/llist.h>
 #include <linux/module.h>
 #include <linux/sched/mm.h>
@@ -135,7 +136,14 @@ EXPORT_SYMBOL_GPL(drm_pagemap_reinit);
 void drm_pagemap_destroy(struct drm_pagemap *dpagemap,
 			 bool is_atomic_or_reclaim)
 {
-	dpagemap->ops->destroy(dpagemap, is_atomic_or_reclaim);
+	if (!is_atomic_or_reclaim) {
+		dpagemap->ops->destroy(dpagemap, false);
+		return;
+	}
+	/* A callback that sleeps is found even where it could have. */
+	non_block_start();
+	dpagemap->ops->destroy(dpagemap, true);
+	non_block_end();
 }
 EXPORT_SYMBOL_GPL(drm_pagemap_destroy);
 

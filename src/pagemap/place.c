@@ -69,6 +69,7 @@ static void gsb_place(struct gsb_job *job, struct drm_pagemap_zdd *zdd,
 		unsigned long pfn = job->pfn[packed ? placed : i];
 		struct page *page = pfn_to_page(pfn);
 
+		gsb_job_breathe(i);
 		if (!gsb_moves(job, i))
 			continue;
 		gsb_device_page_init(page, pagemap);

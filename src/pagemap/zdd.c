@@ -5,6 +5,7 @@
  * The last page can go away under a page table lock or in an interrupt that
  * completes I/O on a coherent page: nothing here sleeps or takes a lock.
  */
+#include <linux/kernel.h>
 #include <linux/slab.h>
 
 #include "compat/compat.h"
@@ -23,8 +24,12 @@ void gsb_devmem_drop(struct drm_pagemap_devmem *devmem)
 	const struct drm_pagemap_devmem_ops *ops = devmem->ops;
 
 	complete_all(&devmem->detached);
-	if (ops->devmem_release)
-		ops->devmem_release(devmem);
+	if (!ops->devmem_release)
+		return;
+	/* A callback that sleeps is found even where it could have. */
+	non_block_start();
+	ops->devmem_release(devmem);
+	non_block_end();
 }
 
 /**
