@@ -81,10 +81,10 @@ run_kbuild()
 	# shellcheck disable=SC2086 # one word per target
 	make -k -j"$(nproc)" W= -C "$kdir" M="$work" $targets > "$work/log" 2>&1 || :
 	headers=$(sed -n 's/^headers-in //p' "$work/log" | head -n 1)
-	[ -f "$work/sanity_passes.o" ] && [ -d "$headers/include" ] || {
+	if [ ! -f "$work/sanity_passes.o" ] || [ ! -d "$headers/include" ]; then
 		cat "$work/log" >&2
 		die "cannot compile for the kernel in $kdir, see above"
-	}
+	fi
 	[ ! -f "$work/sanity_fails.o" ] ||
 		die "the compiler accepts functions that do not exist"
 }
