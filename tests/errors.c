@@ -4,6 +4,7 @@
  * place: an error is told, no page is lost, no data changes, and the next try
  * works.
  */
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -297,6 +298,54 @@ static void many_times(struct gpu *gpu)
 	canary_check(&canary);
 }
 
+/* A populate in a thread of its own. */
+struct populate {
+	const struct area *area;
+	int ret;
+};
+
+static void *populate_in_thread(void *arg)
+{
+	struct populate *populate = arg;
+	const struct area *area = populate->area;
+
+	populate->ret = gpu_populate(area->gpu, area->vm, area->mem, area->size);
+	return NULL;
+}
+
+/*
+ * While the copy engine is at work, the CPU writes to a hole and to a page with
+ * data. It must not be told that all pages moved if one of them did not.
+ */
+static void touched_meanwhile(struct gpu *gpu)
+{
+	static const size_t holes[] = { 1, 255, 511 };
+	struct victim victim = victim_new(gpu, &shapes[3]);
+	struct populate populate = { .area = &victim.area };
+	size_t device;
+	pthread_t thread;
+
+	/* For each command of the engine, which may be a copy of one page. */
+	CHECK_OK(knob_set(gpu, "copy_delay_us", 1000));
+	CHECK_EQ(pthread_create(&thread, NULL, populate_in_thread, &populate), 0);
+	sleep_ms(50);
+	for (size_t i = 0; i < ARRAY_SIZE(holes); i++) {
+		victim.area.mem[holes[i] * PAGE + 8] = 7;
+		victim.shadow[holes[i] * PAGE + 8] = 7;
+	}
+	victim.area.mem[100 * PAGE] = 9;
+	victim.shadow[100 * PAGE] = 9;
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	CHECK_OK(knob_set(gpu, "copy_delay_us", 0));
+	device = area_pages(&victim.area, MOCKGPU_PAGE_DEVICE);
+	printf("# populate %s, %zu of 512 pages in VRAM\n", errno_name(populate.ret), device);
+	CHECK(!populate.ret || populate.ret == -EBUSY);
+	/* Where the CPU can touch VRAM nothing it does takes a page away again. */
+	if (!populate.ret && gpu->tier == MOCKGPU_TIER_COHERENT)
+		CHECK_EQ(device, 512);
+	check_after_failure(&victim);
+}
+
 /* The device cannot map what it shall work on. */
 static void access_dma_map(struct gpu *gpu)
 {
@@ -330,6 +379,7 @@ static const struct test tests[] = {
 	{ "fault-dma-map", fault_dma_map, NEED_PRIVATE | NEED_KNOBS, 0 },
 	{ "fault-copy", fault_copy, NEED_PRIVATE | NEED_KNOBS, 0 },
 	{ "many-times", many_times, NEED_VRAM | NEED_KNOBS, 0 },
+	{ "touched-meanwhile", touched_meanwhile, NEED_VRAM | NEED_KNOBS, 0 },
 	{ "access-dma-map", access_dma_map, NEED_KNOBS, 0 },
 };
 

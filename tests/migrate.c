@@ -477,8 +477,7 @@ static void cpu_fault(struct gpu *gpu)
 	uint64_t faults = counter(gpu, MOCKGPU_COUNTER_CPU_FAULTS);
 
 	area_populate(&area);
-	low.mem[5 * PAGE]++;
-	low.mem[5 * PAGE]--;
+	*(volatile char *)(low.mem + 5 * PAGE) ^= 0;
 	CHECK(counter(gpu, MOCKGPU_COUNTER_CPU_FAULTS) > faults);
 	CHECK(area_pages(&low, MOCKGPU_PAGE_SYSTEM) >= 1);
 	CHECK_PLACE(&high, MOCKGPU_PAGE_DEVICE);

@@ -155,6 +155,38 @@ static void swap_cache_shared(struct gpu *gpu)
 	test_join(child);
 }
 
+static void read_all(void *arg)
+{
+	area_check_cpu(arg);
+}
+
+/* One process reads pages back and so holds them a moment, another moves them. */
+static void swap_cache_race(struct gpu *gpu)
+{
+	struct area area = area_filled(gpu, 2 * MIB, 0, MEM_SMALL);
+	size_t moved = 0;
+
+	for (int i = 0; i < 20; i++) {
+		pid_t child;
+		int ret;
+
+		swap_out(&area);
+		child = test_fork(read_all, &area);
+		for (size_t at = 0; at < area.size; at += PAGE) {
+			(void)*(volatile char *)(area.mem + at);
+			ret = gpu_populate(gpu, area.vm, area.mem + at, PAGE);
+			CHECK(!ret || ret == -EBUSY);
+		}
+		test_join(child);
+		moved += area_pages(&area, MOCKGPU_PAGE_DEVICE);
+		area_check_device(&area);
+		CHECK_OK(gpu_evict_vm(gpu, area.vm));
+		CHECK_EQ(area_pages(&area, MOCKGPU_PAGE_DEVICE), 0);
+		area_check_cpu(&area);
+	}
+	printf("# %zu pages moved\n", moved);
+}
+
 /* The kernel is asked to swap out memory that is in VRAM. */
 static void pageout_of_vram(struct gpu *gpu)
 {
@@ -173,6 +205,7 @@ static const struct test tests[] = {
 	{ "device-access", device_access, NEED_ROOT, 0 },
 	{ "swap-cache", swap_cache, NEED_VRAM | NEED_ROOT, 0 },
 	{ "swap-cache-shared", swap_cache_shared, NEED_VRAM | NEED_ROOT, 0 },
+	{ "swap-cache-race", swap_cache_race, NEED_VRAM | NEED_ROOT, 0 },
 	{ "pageout-of-vram", pageout_of_vram, NEED_VRAM | NEED_ROOT, 0 },
 };
 

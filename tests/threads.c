@@ -135,8 +135,8 @@ static void populate_some(struct worker *worker, size_t page)
 	size_t pages = random_next(&worker->random) % 64 + 1;
 	int ret;
 
-	if (pages > SHARED_PAGES - page)
-		pages = SHARED_PAGES - page;
+	if (pages > area->size / PAGE - page)
+		pages = area->size / PAGE - page;
 	ret = gpu_populate(area->gpu, area->vm, area->mem + page * PAGE, pages * PAGE);
 	if (ret && ret != -EBUSY && ret != -ENOSPC)
 		FAIL("populate answers %s", errno_name(ret));
@@ -163,11 +163,12 @@ static void *work(void *arg)
 		device_fill, device_xor, device_xor, populate_some, populate_some, evict_some,
 	};
 	struct worker *worker = arg;
+	size_t pages = worker->shared->area.size / PAGE;
 
 	while (seconds_now() < worker->shared->deadline) {
 		unsigned int kind = random_next(&worker->random) % ARRAY_SIZE(kinds);
 
-		kinds[kind](worker, random_next(&worker->random) % SHARED_PAGES);
+		kinds[kind](worker, random_next(&worker->random) % pages);
 		worker->steps++;
 	}
 	return NULL;
@@ -201,16 +202,16 @@ static struct worker *workers_new(struct shared *shared)
 	return workers;
 }
 
-static void everything(struct gpu *gpu, enum mem_thp thp)
+static void everything(struct gpu *gpu, size_t pages, enum mem_thp thp)
 {
-	struct shared shared = { .area = area_new(gpu, SHARED_PAGES * PAGE, 0, thp) };
+	struct shared shared = { .area = area_new(gpu, pages * PAGE, 0, thp) };
 	struct worker *workers = workers_new(&shared);
 	unsigned long steps = 0, busy = 0, moves = 0;
 
 	start(workers, &shared, work);
 	join(workers, &shared);
 	for (unsigned int i = 0; i < shared.threads; i++) {
-		for (size_t page = 0; page < SHARED_PAGES; page++)
+		for (size_t page = 0; page < pages; page++)
 			cpu_read(&workers[i], page);
 		steps += workers[i].steps;
 		busy += workers[i].busy;
@@ -224,12 +225,18 @@ static void everything(struct gpu *gpu, enum mem_thp thp)
 
 static void everything_small(struct gpu *gpu)
 {
-	everything(gpu, MEM_SMALL);
+	everything(gpu, SHARED_PAGES, MEM_SMALL);
+}
+
+/* So few pages that somebody always wants what another one is moving. */
+static void everything_hot(struct gpu *gpu)
+{
+	everything(gpu, 2, MEM_SMALL);
 }
 
 static void everything_huge(struct gpu *gpu)
 {
-	everything(gpu, MEM_HUGE);
+	everything(gpu, SHARED_PAGES, MEM_HUGE);
 }
 
 /* One thread prepares each round, then all do the same thing at once. */
@@ -462,6 +469,7 @@ static void fork_race(struct gpu *gpu)
 
 static const struct test tests[] = {
 	{ "everything-small", everything_small, 0, 0 },
+	{ "everything-hot", everything_hot, 0, 0 },
 	{ "everything-huge", everything_huge, NEED_THP, 0 },
 	{ "same-page", same_page, NEED_VRAM, 0 },
 	{ "own-page", own_page, NEED_VRAM, 0 },
