@@ -9,25 +9,42 @@ MIRROR=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 SECURITY_MIRROR=${DEBIAN_SECURITY_MIRROR:-http://deb.debian.org/debian-security}
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 KERNEL_FLAVOUR=amd64
+BUILT_FLAVOUR=debug
 
 # What is known about a kernel is looked up again after this many days.
 KERNEL_DAYS=7
 
 KERNEL_NAMES=(debian-12 debian-13 debian-13-backports newest)
+# Built here, from Debian's sources (see lib-build.sh).
+BUILT_NAMES=(debug debug-next)
 
 # kernel_rule NAME: "DEBIAN-RELEASE RULE SUITE..." of a kernel.
-# A kernel that is built here, not fetched, gets its own rule.
 kernel_rule() {
 	case $1 in
 	debian-12) echo bookworm metapackage bookworm bookworm-security ;;
 	debian-13) echo trixie metapackage trixie trixie-security ;;
 	debian-13-backports) echo trixie metapackage trixie-backports ;;
 	newest) echo trixie newest trixie-backports ;;
-	*) usage_error "unknown kernel '$1' (known: ${KERNEL_NAMES[*]})" ;;
+	debug) echo trixie source trixie trixie-security ;;
+	debug-next) echo trixie source trixie-backports ;;
+	*) usage_error "unknown kernel '$1' (known: ${KERNEL_NAMES[*]} ${BUILT_NAMES[*]})" ;;
 	esac
 }
 
-# kernel_expand NAME: the kernels that NAME stands for, one a line.
+kernel_is_built() {
+	[[ $(kernel_rule "$1") = *' source '* ]]
+}
+
+kernel_flavour() {
+	if kernel_is_built "$1"; then
+		echo "$BUILT_FLAVOUR"
+	else
+		echo "$KERNEL_FLAVOUR"
+	fi
+}
+
+# kernel_expand NAME: the kernels that NAME stands for, one a line; "all" are
+# those that Debian's users have.
 kernel_expand() {
 	if [[ $1 = all ]]; then
 		printf '%s\n' "${KERNEL_NAMES[@]}"
@@ -121,7 +138,7 @@ index_lines() {
 	awk -F '\t' -v suites=" ${*:2} " 'index(suites, " " $1 " ")' "$CACHE/apt/$1/packages"
 }
 
-# The two rules.  Each prints "VERSION RELEASE SUITE" candidates of a table.
+# The rules.  Each prints "VERSION RELEASE SUITE" candidates of a table.
 candidates_metapackage() {
 	awk -F '\t' -v OFS=' ' -v flavour="$KERNEL_FLAVOUR" '
 		$2 == "linux-image-" flavour && match($4, /linux-image-[0-9][^ ,]*/) {
@@ -144,7 +161,18 @@ candidates_newest() {
 		}'
 }
 
-# first_package RELEASE PACKAGE...: the first that the table on stdin has, as
+# The sources of a version, as a package; what is built from them is named after
+# the version without the package's own revision.
+candidates_source() {
+	awk -F '\t' -v OFS=' ' -v flavour="$BUILT_FLAVOUR" '
+		$2 ~ /^linux-source-[0-9.]+$/ {
+			release = $3
+			sub(/-[^-]*$/, "", release)
+			print $3, release "-" flavour, $1, $2
+		}'
+}
+
+# first_package PACKAGE...: the first that the table on stdin has, as
 # NAME=VERSION of the newest version.
 first_package() {
 	local table package found
@@ -156,8 +184,17 @@ first_package() {
 	return 1
 }
 
-# kernel_packages RELEASE: of the table on stdin, what holds image and modules.
+# kernel_packages NAME RELEASE: of the table on stdin, headers, image and modules.
 kernel_packages() {
+	local table headers image
+	table=$(cat)
+	headers=$(first_package "linux-headers-$2" <<<"$table") || die "$1: there are no headers of Linux $2"
+	image=$(image_packages "$2" <<<"$table") || die "$1: there is no image of Linux $2"
+	printf '%s\n' "$headers ${image//$'\n'/ }"
+}
+
+# image_packages RELEASE: of the table on stdin, what holds image and modules.
+image_packages() {
 	local table modules
 	table=$(cat)
 	if modules=$(first_package "linux-modules-$1" <<<"$table"); then
@@ -170,34 +207,47 @@ kernel_packages() {
 
 # kernel_resolve NAME MINUTES: looks up what NAME is in lists at most that old.
 kernel_resolve() {
-	local debian rule suites table version release suite image headers
+	local debian rule suites table version release suite source packages
 	read -r debian rule suites < <(kernel_rule "$1")
 	index_update "$debian" "$2"
 	# shellcheck disable=SC2086 # a list
 	table=$(index_lines "$debian" $suites)
-	read -r version release suite < <("candidates_$rule" <<<"$table" | newest_version)
+	read -r version release suite source < <("candidates_$rule" <<<"$table" | newest_version)
 	[[ -n ${release:-} ]] || die "$1: no kernel found in $suites of $MIRROR"
-	image=$(kernel_packages "$release" <<<"$table") || die "$1: no image package of $release in $suites"
-	headers=$(first_package "linux-headers-$release" <<<"$table") || die "$1: no headers of $release in $suites"
+	if [[ -n $source ]]; then
+		packages=$source=$version
+	else
+		packages=$(kernel_packages "$1" "$release" <<<"$table")
+	fi
 	mkdir -p "$CACHE/kernels"
-	printf '%s\n' "$debian $suite $release $headers ${image//$'\n'/ }" >"$CACHE/kernels/$1.new.$$"
+	printf '%s\n' "$debian $suite $release $packages" >"$CACHE/kernels/$1.new.$$"
 	mv "$CACHE/kernels/$1.new.$$" "$CACHE/kernels/$1"
 }
 
-# kernel_load NAME: sets KERNEL, DEBIAN, SUITE, RELEASE, HEADERS and IMAGES
-# (packages as NAME=VERSION) from what was looked up last.
+# kernel_load NAME: sets KERNEL, DEBIAN, SUITE, RELEASE and PACKAGES (a list of
+# NAME=VERSION) from what was looked up last.
 kernel_load() {
 	# shellcheck disable=SC2034 # for those who source this file
 	KERNEL=$1
 	# shellcheck disable=SC2034 # likewise
-	read -r DEBIAN SUITE RELEASE HEADERS IMAGES <"$CACHE/kernels/$1"
+	read -r DEBIAN SUITE RELEASE PACKAGES <"$CACHE/kernels/$1"
 }
 
-# kernel_find NAME: the same, after a look-up if the last one is too old.
-kernel_find() {
+# kernel_is_known NAME: whether what was looked up last still holds.  A kernel that
+# takes long to build holds until somebody asks what it is today.
+kernel_is_known() {
 	local rule
 	rule=$(kernel_rule "$1")
-	[[ -e $CACHE/apt/${rule%% *}/packages &&
-		-n $(find "$CACHE/kernels/$1" -mtime "-$KERNEL_DAYS" 2>/dev/null) ]] || kernel_resolve "$1" 60
+	[[ -e $CACHE/apt/${rule%% *}/packages ]] || return 1
+	if kernel_is_built "$1"; then
+		[[ -e $CACHE/kernels/$1 ]]
+	else
+		[[ -n $(find "$CACHE/kernels/$1" -mtime "-$KERNEL_DAYS" 2>/dev/null) ]]
+	fi
+}
+
+# kernel_find NAME: kernel_load, after a look-up if the last one is too old.
+kernel_find() {
+	kernel_is_known "$1" || kernel_resolve "$1" 60
 	kernel_load "$1"
 }

@@ -98,13 +98,10 @@ tests_build() {
 		layer_failure "$2" "tests-$DEBIAN" "building the tests' programs on Debian $DEBIAN"
 }
 
-# layer_failure DIR NAME WHAT: shows the first real errors, which are rarely at the
-# end of a parallel build's log.
+# layer_failure DIR NAME WHAT: keeps the logs of a layer that came to nothing.
 layer_failure() {
 	local log=$CACHE/log/build-of-$2
 	mkdir -p "$CACHE/log"
 	cat "$1/log" "$1/make.log" >"$log" 2>/dev/null || true
-	grep -m 8 -E 'error: |undefined!|No rule to make|No space left' "$log" >&2 ||
-		grep -m 8 -F '***' "$log" >&2 || tail -n 8 "$log" >&2
-	die "$3 failed, see $log"
+	build_failure "$log" "$3"
 }

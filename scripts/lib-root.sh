@@ -7,6 +7,9 @@
 # package versions and the text of the functions that made it.  Sourced after
 # lib-kernel.sh.
 
+# shellcheck source=scripts/lib-build.sh
+. "$SCRIPTS/lib-build.sh"
+
 # Compiler and dkms build the project, the rest is for tests in the guest.
 # busybox makes the initramfs.
 BASE_PACKAGES=(
@@ -78,17 +81,17 @@ base_find() {
 root_key() {
 	{
 		base_key
-		printf '%s\n' "$RELEASE $HEADERS $IMAGES"
-		declare -f root_build missing_packages fetch_packages
+		printf '%s\n' "$RELEASE $PACKAGES"
+		declare -f root_build install_kernel install_built missing_packages fetch_packages
+		! kernel_is_built "$KERNEL" || build_key
 	} | hash_of
 }
 
-# missing_packages ROOT: the kernel, its headers and all that they need and the
-# root does not have, as NAME=VERSION in an order to install them.
+# missing_packages ROOT PACKAGE...: of these and all that they need, what the root
+# does not have, as NAME=VERSION in an order to install them.
 missing_packages() {
-	# shellcheck disable=SC2086 # a list
 	apt_for "$DEBIAN" apt-get -qq --simulate -o Dir::State::status="$1/var/lib/dpkg/status" \
-		-o Debug::NoLocking=1 install "$HEADERS" $IMAGES |
+		-o Debug::NoLocking=1 install "${@:2}" |
 		awk '/^Inst / { sub(/^\(/, "", $3); print $2 "=" $3 }'
 }
 
@@ -111,28 +114,52 @@ package_files() {
 }
 
 root_build() {
-	local out=$1 packages=() files=()
+	local out=$1
 	base_find
 	require_space 4096
 	# shellcheck disable=SC2153 # set by kernel_load
 	note "$KERNEL: making the root of Linux $RELEASE (once)"
 	cp -a --reflink=auto "$REPLY" "$out"
-	readarray -t packages < <(missing_packages "$out")
+	if kernel_is_built "$KERNEL"; then
+		install_built "$out"
+	else
+		install_kernel "$out"
+	fi
+	logged "modules of $KERNEL" in_root --write "$out" depmod "$RELEASE"
+}
+
+# install_kernel ROOT: the packages of a kernel and its headers.
+install_kernel() {
+	local packages=() files=()
+	# shellcheck disable=SC2086 # a list
+	readarray -t packages < <(missing_packages "$1" $PACKAGES)
 	((${#packages[@]})) || die "$KERNEL: the packages of Linux $RELEASE cannot be installed in Debian $DEBIAN"
 	ARCHIVE=$CACHE/archives/$KERNEL
 	logged "packages of $KERNEL" fetch_packages "${packages[@]}"
 	readarray -t files < <(package_files "$ARCHIVE" "${packages[@]}")
-	logged "root of $KERNEL" in_root --write --bind "$ARCHIVE:/mnt" "$out" \
+	logged "root of $KERNEL" in_root --write --bind "$ARCHIVE:/mnt" "$1" \
 		apt-get -q --yes --no-install-recommends install "${files[@]/#//mnt/}"
-	logged "modules of $KERNEL" in_root --write "$out" depmod "$RELEASE"
 	find "$ARCHIVE" -name '*.deb' -mtime +60 -delete
+}
+
+# install_built ROOT: the same of a kernel that no package has.
+install_built() {
+	build_find
+	logged "root of $KERNEL" in_root --write --bind "$REPLY:/mnt" "$1" \
+		tar --extract --no-same-owner --directory / --file /mnt/kernel.tar.zst
+}
+
+# kernel_is_here: whether all that the mirror has of the kernel is in the cache.
+kernel_is_here() {
+	[[ -e $CACHE/root/$KERNEL/$(root_key) ]] ||
+		{ kernel_is_built "$KERNEL" && [[ -e $CACHE/built/$KERNEL/$(build_key) ]]; }
 }
 
 # root_find NAME: sets ROOT, and what kernel_load sets.  A kernel that was looked
 # up some time ago and is not here may be gone from the mirror: look again.
 root_find() {
 	kernel_find "$1"
-	if [[ ! -e $CACHE/root/$1/$(root_key) ]]; then
+	if ! kernel_is_here; then
 		require_root
 		kernel_resolve "$1" 60
 		kernel_load "$1"

@@ -94,6 +94,14 @@ explain_failure() {
 	die "$2 failed: ${why:-no output} (see $log)"
 }
 
+# build_failure LOG WHAT: shows the first real errors, which are rarely at the end of
+# a parallel build's log.
+build_failure() {
+	grep -m 8 -E 'error: |undefined!|No rule to make|No space left' "$1" >&2 ||
+		grep -m 8 -F '***' "$1" >&2 || tail -n 8 "$1" >&2
+	die "$2 failed, see $1"
+}
+
 # require_space MIB: a build that runs out of space half-way explains little.
 require_space() {
 	local free

@@ -1,0 +1,50 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+#
+# Kernels that no package has: built here from Debian's sources with the
+# configuration in debug.config.  What remains of a build is a tar of what
+# packages of the kernel and its headers would install.  Sourced by lib-root.sh.
+
+BUILD_CONFIG=$SCRIPTS/debug.config
+BUILD_PACKAGES=(flex bison bc libelf-dev libssl-dev rsync cpio)
+
+# Seen on two cores that were not much used otherwise, and what the build takes on the disk.
+BUILD_MINUTES=10
+BUILD_MIB=6144
+
+# Not of all that the base is made of: a newer dkms needs no other kernel.
+build_key() {
+	{
+		declare -f build_kernel
+		# shellcheck disable=SC2153 # set by kernel_load
+		printf '%s\n' "$RELEASE $PACKAGES ${BUILD_PACKAGES[*]}"
+		index_lines "$DEBIAN" "$DEBIAN" "$DEBIAN-updates" "$DEBIAN-security" | grep -P '\tgcc\t' | sort
+		cat "$BUILD_CONFIG" "$SCRIPTS/root/build-kernel"
+	} | hash_of
+}
+
+# build_find: sets REPLY to the directory with the tar of the kernel that
+# kernel_load loaded.
+build_find() {
+	cached built "$KERNEL" "$(build_key)" build_kernel
+}
+
+# build_kernel OUT: sources and objects lie in the cache, not in memory, and go
+# when this is over.
+build_kernel() {
+	local work=$SCRATCH/work log=$CACHE/log/kernel-of-$KERNEL base packages
+	base_find
+	base=$REPLY
+	require_space "$BUILD_MIB"
+	note "$KERNEL: building Linux $RELEASE (once, about $BUILD_MINUTES minutes on two cores), log: $log"
+	mkdir -p "$work" "$CACHE/log"
+	cp "$BUILD_CONFIG" "$work/config"
+	packages=$(missing_packages "$base" "${BUILD_PACKAGES[@]}")
+	# shellcheck disable=SC2086 # lists
+	ARCHIVE=$work/archive logged "sources of $KERNEL" fetch_packages $packages $PACKAGES
+	in_root --bind "$work:/mnt" --bind "$SCRIPTS/root:/media" "$base" \
+		nice -n 19 /media/build-kernel "$RELEASE" /mnt >"$log" 2>&1 ||
+		build_failure "$log" "building Linux $RELEASE"
+	mkdir "$1"
+	mv "$work/kernel.tar.zst" "$1/"
+}
