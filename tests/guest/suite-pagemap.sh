@@ -1,0 +1,70 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+#
+# What can go wrong with memory in VRAM; ../hazards.tsv says which test is for
+# what. TEST_SECONDS says how long what depends on time goes on.
+
+# shellcheck source=tests/guest/lib.sh
+. "$(dirname "$(readlink -f "$0")")/lib.sh"
+
+PROGRAMS=(arrive home held family users devices)
+
+# with_prefix TEXT COMMAND...: puts TEXT before each test's name.
+with_prefix() {
+	"${@:2}" | sed -u -E "s/^(ok|not ok|skip) /\\1 $1/"
+}
+
+run_programs() {
+	local program
+	for program in "${PROGRAMS[@]}"; do
+		"$TESTS/$program"
+	done
+}
+
+# Each in a program of its own, which then sees no device go but the test's.
+run_unbind() {
+	local test
+	for test in $("$TESTS/unbind" --list); do
+		"$TESTS/unbind" "$test"
+	done
+}
+
+# Programs that want to have somewhere to swap to.
+run_with_swap() {
+	if ! { modprobe zram num_devices=1 && echo 256M >/sys/block/zram0/disksize &&
+		mkswap /dev/zram0 && swapon /dev/zram0; } >/dev/null 2>&1; then
+		echo "skip swap: cannot swap to zram here"
+		return
+	fi
+	with_prefix swap- "$TESTS/users" group-full
+	with_prefix swap- "$TESTS/stress"
+	swapoff /dev/zram0
+	modprobe -r zram
+}
+
+# A page that was lost would keep the module in memory for ever.
+test_unload_after() {
+	unload
+	! is_loaded || fail "mockgpu is still there"
+}
+
+run_tier() {
+	unload_if_loaded
+	modprobe mockgpu test_knobs=1 devices=4 vram_size=64M "$@" 2>/dev/null || return
+	guest-fix-dri
+	run_programs
+	run_unbind
+	"$TESTS/stress"
+	run_with_swap
+	run_tests unload-after
+}
+
+main() {
+	run_tier tier=auto
+	# Where private is the usual tier, coherent is the other one.
+	if [[ $(tier) = private ]]; then
+		with_prefix coherent- run_tier tier=coherent
+	fi
+}
+
+main

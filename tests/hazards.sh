@@ -1,0 +1,126 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+#
+# Is there a test for every hazard, or a reason why not?  hazards.tsv has lines
+#
+#   HAZARD <tab> TEST... <tab> KERNELS <tab> NOTE
+#
+# TEST is SUITE/NAME as scripts/check prints it, without what a suite puts before
+# the name (tier, processors, kind of swap), or "-", and then NOTE is the reason.
+# KERNELS says where the test means something.
+
+# shellcheck source=tests/guest/lib.sh
+. "$(dirname "$(readlink -f "$0")")/guest/lib.sh"
+
+TABLE=$TESTS/../hazards.tsv
+SUITES=$TESTS
+PROGRAMS=$(readlink -f "$TESTS/..")
+
+# What memory of a device is exposed to: moving it, its life, locks, differences
+# of kernels, other users of the memory, stock kernels.
+HAZARDS=(H{1..14} H15a H15b H{16..27} H28a H28b H29a H29b H30 H{41..47} H48a H48b H{49..52}
+	H53{a,b,c} H{54..56} H57{a,b} H{58,59} H60a H60b H{65..68})
+
+# rows: HAZARD, TESTS, KERNELS and NOTE of each line of the table.
+rows() {
+	grep -v '^#' "$TABLE"
+}
+
+test_table_form() {
+	local line fields
+	while IFS= read -r line; do
+		fields=${line//[!$'\t']/}
+		((${#fields} == 3)) || fail "there are not four fields in '$line'"
+		[[ $line != *$'\t\t'* && $line != *$'\t' ]] || fail "an empty field in '$line'"
+	done < <(rows)
+}
+
+test_every_hazard() {
+	local hazard missing=()
+	for hazard in "${HAZARDS[@]}"; do
+		rows | cut -f 1 | grep -qx "$hazard" || missing+=("$hazard")
+	done
+	((${#missing[@]} == 0)) || fail "no line for ${missing[*]}"
+}
+
+test_no_other_hazard() {
+	local hazard
+	while read -r hazard; do
+		[[ " ${HAZARDS[*]} " = *" $hazard "* ]] || fail "there is no hazard $hazard"
+	done < <(rows | cut -f 1)
+}
+
+# A hazard with a test needs no reason why there is none, and the other way round.
+test_reasons() {
+	local hazard tests note
+	while IFS=$'\t' read -r hazard tests _ note; do
+		[[ $tests != - || ${#note} -ge 15 ]] || fail "$hazard has neither a test nor a reason"
+		[[ $tests = - || " $tests " != *' - '* ]] || fail "$hazard: '$tests' is a test and none"
+	done < <(rows)
+}
+
+# program_file NAME: the source of a test program, if there is one.
+program_file() {
+	local file
+	for file in "$PROGRAMS/$1.c" "$PROGRAMS/pagemap/$1.c"; do
+		[[ ! -e $file ]] || { echo "$file"; return; }
+	done
+}
+
+# tests_of FILE: the names in its table of tests.
+tests_of() {
+	sed -nE '/^static const struct test tests\[\]/,/^};/s/^\t\{ "([a-z0-9-]+)", .*/\1/p' "$1"
+}
+
+# in_program NAME TEST: its table has a line for the test, or its name is the test's.
+in_program() {
+	local file
+	file=$(program_file "$1")
+	[[ -n $file ]] || return 1
+	if [[ -z $2 ]]; then
+		grep -q "^int main" "$file"
+	else
+		tests_of "$file" | grep -qx -- "$2"
+	fi
+}
+
+# in_suite SUITE NAME: the suite's script mentions it as a word of its own.
+in_suite() {
+	grep -qE "(^|[^a-z0-9-])$2([^a-z0-9-]|\$)" "$SUITES/suite-$1.sh"
+}
+
+# exists SUITE/NAME: a test of a C program that the suite runs, or one of its own.
+exists() {
+	local suite=${1%%/*} name=${1#*/}
+	[[ $1 = */* && -e $SUITES/suite-$suite.sh ]] || return 1
+	case $name in
+	*.*) in_suite "$suite" "${name%%.*}" && in_program "${name%%.*}" "${name#*.}" ;;
+	*)
+		in_suite "$suite" "$name" && { grep -q "^test_${name//-/_}() {\$" "$SUITES/suite-$suite.sh" ||
+			in_program "$name" ''; }
+		;;
+	esac
+}
+
+test_tests_exist() {
+	local hazard tests test
+	while IFS=$'\t' read -r hazard tests _; do
+		for test in $tests; do
+			[[ $test = - ]] || exists "$test" || fail "$hazard: there is no test $test"
+		done
+	done < <(rows)
+}
+
+# A test that nobody needs for a hazard may have been forgotten here.
+test_tests_named() {
+	local file name test
+	for file in "$PROGRAMS"/pagemap/*.c; do
+		name=$(basename "$file" .c)
+		while read -r test; do
+			rows | cut -f 2 | tr ' ' '\n' | grep -qx "pagemap/$name.$test" ||
+				fail "no hazard names pagemap/$name.$test"
+		done < <(tests_of "$file")
+	done
+}
+
+run_tests table-form every-hazard no-other-hazard reasons tests-exist tests-named
