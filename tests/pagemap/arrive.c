@@ -572,8 +572,9 @@ static void *evict_slowly(void *arg)
 
 static void reused_at_once(struct gpu *gpu)
 {
-	struct area old = area_filled(gpu, gpu->vram_size, 0, MEM_SMALL);
-	struct area new = area_filled(gpu, gpu->vram_size / 2, 0, MEM_SMALL);
+	struct area filler = area_new(gpu, gpu->vram_size - 16 * MIB, 0, MEM_SMALL);
+	struct area old = area_filled(gpu, 16 * MIB, 0, MEM_SMALL);
+	struct area new = area_filled(gpu, 8 * MIB, 0, MEM_SMALL);
 	double begin = seconds_now();
 	struct crew crew;
 	int ret;
@@ -581,6 +582,7 @@ static void reused_at_once(struct gpu *gpu)
 	if (gpu->vram_size > 256 * MIB)
 		test_skip("too much VRAM");
 	CHECK_OK(knob_set(gpu, "poison", 1));
+	area_populate(&filler);
 	area_populate(&old);
 	area_device_flip(&old, FLIP);
 	CHECK_RET(gpu_populate(gpu, new.vm, new.mem, new.size), -ENOSPC);
