@@ -6,12 +6,14 @@
  * engine lock. The pages are locked by migrate_vma_setup() and stay so until
  * migrate_vma_finalize().
  */
+#include <linux/delay.h>
 #include <linux/dma-fence.h>
 #include <linux/hmm.h>
 #include <linux/jiffies.h>
 #include <linux/migrate.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
+#include <linux/sched/signal.h>
 
 #include <drm/drm_pagemap.h>
 
@@ -28,6 +30,10 @@
 /* Longer than this a process must not be kept from its own memory. */
 #define GSB_TIMESLICE_MAX_MS	50UL
 
+/* Who holds a page for a moment is waited for, who pins it is not. */
+#define GSB_COLLECT_ATTEMPTS	3
+#define GSB_COLLECT_PAUSE_US	500
+
 /* One call of drm_pagemap_migrate_to_devmem(), over all its attempts. */
 struct gsb_to_device {
 	struct drm_pagemap_devmem *devmem;
@@ -37,7 +43,9 @@ struct gsb_to_device {
 	unsigned long start;
 	unsigned long end;
 	bool partial;
-	bool last_attempt;
+	bool fetched;		/* what lay elsewhere, once is enough */
+	bool again;		/* another attempt may do better */
+	unsigned int attempts;
 	struct drm_pagemap_migrate_report report;
 };
 
@@ -90,8 +98,11 @@ static void gsb_sort(struct gsb_job *job)
 		job->kind[i] = gsb_sort_entry(job->src[i]);
 }
 
-static bool gsb_could_help(const struct gsb_job *job)
+static bool gsb_can_fetch(const struct gsb_to_device *call,
+			  const struct gsb_job *job)
 {
+	if (call->fetched)
+		return false;
 	return gsb_job_count(job, GSB_PAGE_ABSENT) ||
 	       gsb_job_count(job, GSB_PAGE_LINKED) ||
 	       gsb_job_count(job, GSB_PAGE_FOREIGN);
@@ -100,7 +111,8 @@ static bool gsb_could_help(const struct gsb_job *job)
 /*
  * Some pages were not collected. Those that are in the right memory already
  * are fine. Those that lie elsewhere are fetched, before another attempt. Any
- * other spoils the range, unless a part of it will do.
+ * other spoils the range, unless a part of it will do: it may be in use for a
+ * moment only, by compaction or in a list of pages on their way to the LRU.
  */
 static int gsb_check_stayed(struct gsb_to_device *call, struct gsb_job *job)
 {
@@ -108,12 +120,15 @@ static int gsb_check_stayed(struct gsb_to_device *call, struct gsb_job *job)
 		return 0;
 	if (gsb_residency_sort(job, call->mm, call->start))
 		return -EBUSY;
-	if (gsb_could_help(job) && !call->last_attempt)
-		return -EAGAIN;
-	if (call->partial)
+
+	call->again = gsb_can_fetch(call, job);
+	if (call->again)
+		return -EBUSY;
+	if (call->partial || gsb_job_count(job, GSB_PAGE_RESIDENT) +
+				     gsb_wanted(job) == job->npages)
 		return 0;
-	return gsb_job_count(job, GSB_PAGE_RESIDENT) + gsb_wanted(job) <
-	       job->npages ? -EBUSY : 0;
+	call->again = call->attempts < GSB_COLLECT_ATTEMPTS;
+	return -EBUSY;
 }
 
 static void gsb_report(struct gsb_to_device *call, const struct gsb_job *job,
@@ -232,6 +247,19 @@ static void gsb_fetch_linked(struct gsb_to_device *call,
 		       dpagemap->pagemap->owner, dpagemap);
 }
 
+/* Before another attempt: what can be done about the pages that stayed. */
+static void gsb_help(struct gsb_to_device *call, const struct gsb_job *job)
+{
+	if (!gsb_can_fetch(call, job)) {
+		usleep_range(GSB_COLLECT_PAUSE_US, 2 * GSB_COLLECT_PAUSE_US);
+		return;
+	}
+	gsb_fault_in(call, job);
+	gsb_fetch_foreign(call, job);
+	gsb_fetch_linked(call, job);
+	call->fetched = true;
+}
+
 static int gsb_run(struct gsb_to_device *call)
 {
 	unsigned long npages = (call->end - call->start) >> PAGE_SHIFT;
@@ -242,12 +270,11 @@ static int gsb_run(struct gsb_to_device *call)
 			   GFP_KERNEL);
 	if (err)
 		return err;
+	call->attempts++;
+	call->again = false;
 	err = gsb_attempt(call, &job);
-	if (err == -EAGAIN) {
-		gsb_fault_in(call, &job);
-		gsb_fetch_foreign(call, &job);
-		gsb_fetch_linked(call, &job);
-	}
+	if (call->again)
+		gsb_help(call, &job);
 	gsb_job_fini(&job);
 	return err;
 }
@@ -275,11 +302,9 @@ static int gsb_migrate(struct gsb_to_device *call)
 
 	if (err)
 		return err;
-	err = gsb_run(call);
-	if (err == -EAGAIN) {
-		call->last_attempt = true;
+	do {
 		err = gsb_run(call);
-	}
+	} while (call->again && !fatal_signal_pending(current));
 	if (err) {
 		gsb_evict_leftovers(call);
 		return err;
