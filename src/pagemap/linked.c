@@ -20,7 +20,7 @@
 #include "zdd.h"
 
 static enum gsb_kind gsb_linked_kind(const struct drm_pagemap *to,
-				     unsigned long src)
+				     unsigned long src, bool gather)
 {
 	struct page *page = migrate_pfn_to_page(src);
 	struct drm_pagemap_zdd *zdd;
@@ -30,7 +30,7 @@ static enum gsb_kind gsb_linked_kind(const struct drm_pagemap *to,
 	zdd = gsb_page_zdd(page);
 	if (!zdd || gsb_page_retired(page))
 		return GSB_PAGE_STAYS;
-	if (zdd->dpagemap == to)
+	if (zdd->dpagemap == to && !gather)
 		return GSB_PAGE_RESIDENT;
 	return zdd->dpagemap->ops->device_map ? GSB_PAGE_PEER : GSB_PAGE_STAYS;
 }
@@ -45,13 +45,14 @@ static void gsb_linked_retire(const struct gsb_job *job)
 }
 
 static void gsb_linked_move(struct gsb_job *job, struct drm_pagemap_zdd *zdd,
-			    struct migrate_vma *migrate)
+			    struct migrate_vma *migrate, bool gather)
 {
 	unsigned long i;
 	int err;
 
 	for (i = 0; i < job->npages; i++)
-		job->kind[i] = gsb_linked_kind(zdd->dpagemap, job->src[i]);
+		job->kind[i] = gsb_linked_kind(zdd->dpagemap, job->src[i],
+					       gather);
 	if (!gsb_job_count(job, GSB_PAGE_PEER))
 		return;
 
@@ -69,6 +70,7 @@ static void gsb_linked_move(struct gsb_job *job, struct drm_pagemap_zdd *zdd,
  * @vma: mapping of the range, mmap_lock held for reading
  * @start: first user address, page aligned
  * @end: user address behind the last byte
+ * @gather: also what is in other allocations of the same pagemap
  *
  * What could not be moved is where it was; the caller looks again.
  *
@@ -76,7 +78,7 @@ static void gsb_linked_move(struct gsb_job *job, struct drm_pagemap_zdd *zdd,
  * copy engine needs.
  */
 void gsb_move_linked(struct drm_pagemap_zdd *zdd, struct vm_area_struct *vma,
-		     unsigned long start, unsigned long end)
+		     unsigned long start, unsigned long end, bool gather)
 {
 	struct migrate_vma migrate = {
 		.flags = MIGRATE_VMA_SELECT_DEVICE_PRIVATE |
@@ -94,7 +96,7 @@ void gsb_move_linked(struct drm_pagemap_zdd *zdd, struct vm_area_struct *vma,
 	migrate.src = job.src;
 	migrate.dst = job.dst;
 	if (!gsb_collect_vma(&job, &migrate)) {
-		gsb_linked_move(&job, zdd, &migrate);
+		gsb_linked_move(&job, zdd, &migrate, gather);
 		gsb_finalize_vma(&job, &migrate);
 		gsb_trace_migrate(&job, 0);
 	}

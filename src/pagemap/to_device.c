@@ -43,6 +43,7 @@ struct gsb_to_device {
 	unsigned long start;
 	unsigned long end;
 	bool partial;
+	bool gather;		/* also what is in other allocations of ours */
 	bool fetched;		/* what lay elsewhere, once is enough */
 	bool again;		/* another attempt may do better */
 	unsigned int attempts;
@@ -98,6 +99,15 @@ static void gsb_sort(struct gsb_job *job)
 		job->kind[i] = gsb_sort_entry(job->src[i]);
 }
 
+/* Pages of ours, but not all: the rest of the range will not be with them. */
+static bool gsb_scattered(const struct gsb_to_device *call,
+			  const struct gsb_job *job)
+{
+	unsigned long resident = gsb_job_count(job, GSB_PAGE_RESIDENT);
+
+	return call->gather && resident && resident < job->npages;
+}
+
 static bool gsb_can_fetch(const struct gsb_to_device *call,
 			  const struct gsb_job *job)
 {
@@ -105,7 +115,8 @@ static bool gsb_can_fetch(const struct gsb_to_device *call,
 		return false;
 	return gsb_job_count(job, GSB_PAGE_ABSENT) ||
 	       gsb_job_count(job, GSB_PAGE_LINKED) ||
-	       gsb_job_count(job, GSB_PAGE_FOREIGN);
+	       gsb_job_count(job, GSB_PAGE_FOREIGN) ||
+	       gsb_scattered(call, job);
 }
 
 /*
@@ -238,11 +249,13 @@ static void gsb_fetch_linked(struct gsb_to_device *call,
 			     const struct gsb_job *job)
 {
 	const struct drm_pagemap *dpagemap = call->devmem->dpagemap;
+	bool scattered = gsb_scattered(call, job);
 
-	if (!gsb_job_count(job, GSB_PAGE_LINKED))
+	if (!gsb_job_count(job, GSB_PAGE_LINKED) && !scattered)
 		return;
 	if (!call->partial)
-		gsb_move_linked(call->zdd, call->vma, call->start, call->end);
+		gsb_move_linked(call->zdd, call->vma, call->start, call->end,
+				scattered);
 	gsb_bring_home(call->vma, call->start, call->end,
 		       dpagemap->pagemap->owner, dpagemap);
 }
@@ -348,6 +361,8 @@ int drm_pagemap_migrate_to_devmem(struct drm_pagemap_devmem *devmem,
 		.start = start,
 		.end = end,
 		.partial = details->partial,
+		.gather = details->can_migrate_same_pagemap &&
+			  !details->partial,
 		.report.stayed = (end - start) >> PAGE_SHIFT,
 	};
 	int err = -EOPNOTSUPP;
