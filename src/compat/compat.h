@@ -30,6 +30,10 @@
 #endif
 #endif
 
+/* Entries of core mm's arrays that stand for a huge page; off without. */
+#define GSB_PFN_COMPOUND	0
+#define GSB_LARGE_PAGES		1UL
+
 /* Typed allocation, and its first argument, are all that is used of it. */
 #ifndef kzalloc_obj
 #define kzalloc_obj(obj)	kzalloc(sizeof(obj), GFP_KERNEL)

@@ -45,7 +45,7 @@ static int gsb_evict_alloc(struct gsb_job *job)
 		page = alloc_page(gfp);
 		if (!page)
 			return -ENOMEM;
-		gsb_to_ram_place(job, i, page);
+		gsb_to_ram_place(job, i, from, page);
 	}
 	return 0;
 }

@@ -85,7 +85,8 @@ static int gsb_fault_alloc(struct gsb_job *job, const struct vm_fault *vmf,
 	page = alloc_page_vma(GFP_HIGHUSER_MOVABLE, vmf->vma, vmf->address);
 	if (!page)
 		return -ENOMEM;
-	gsb_to_ram_place(job, wanted, page);
+	gsb_to_ram_place(job, wanted, migrate_pfn_to_page(job->src[wanted]),
+			 page);
 
 	for (i = 0; i < job->npages; i++) {
 		gsb_job_breathe(i);
@@ -94,7 +95,7 @@ static int gsb_fault_alloc(struct gsb_job *job, const struct vm_fault *vmf,
 		page = alloc_page_vma(easy, vmf->vma, start + (i << PAGE_SHIFT));
 		if (!page)
 			break;
-		gsb_to_ram_place(job, i, page);
+		gsb_to_ram_place(job, i, migrate_pfn_to_page(job->src[i]), page);
 	}
 	return 0;
 }

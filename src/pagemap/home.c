@@ -61,7 +61,7 @@ static void gsb_home_place(const struct gsb_home *home, struct gsb_job *job,
 				      home->start + (i << PAGE_SHIFT));
 		if (!page)
 			return;
-		gsb_to_ram_place(job, i, page);
+		gsb_to_ram_place(job, i, migrate_pfn_to_page(job->src[i]), page);
 	}
 }
 

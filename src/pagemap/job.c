@@ -25,6 +25,7 @@ static void gsb_job_use_single(struct gsb_job *job)
 	job->src = &job->single.src;
 	job->dst = &job->single.dst;
 	job->device = &job->single.device;
+	job->other = &job->single.other;
 	job->addr = (struct drm_pagemap_addr *)job->single.addr;
 	job->pfn = &job->single.pfn;
 	job->kind = &job->single.kind;
@@ -33,8 +34,9 @@ static void gsb_job_use_single(struct gsb_job *job)
 static int gsb_job_alloc_arrays(struct gsb_job *job, gfp_t gfp)
 {
 	const size_t per_page = sizeof(*job->src) + sizeof(*job->dst) +
-				sizeof(*job->device) + sizeof(*job->addr) +
-				sizeof(*job->pfn) + sizeof(*job->kind);
+				sizeof(*job->device) + sizeof(*job->other) +
+				sizeof(*job->addr) + sizeof(*job->pfn) +
+				sizeof(*job->kind);
 	void *pos = kvcalloc(job->npages, per_page, gfp);
 
 	if (!pos)
@@ -45,7 +47,8 @@ static int gsb_job_alloc_arrays(struct gsb_job *job, gfp_t gfp)
 	job->src = pos += job->npages * sizeof(*job->addr);
 	job->dst = pos += job->npages * sizeof(*job->src);
 	job->device = pos += job->npages * sizeof(*job->dst);
-	job->pfn = pos += job->npages * sizeof(*job->device);
+	job->other = pos += job->npages * sizeof(*job->device);
+	job->pfn = pos += job->npages * sizeof(*job->other);
 	job->kind = pos += job->npages * sizeof(*job->pfn);
 	return 0;
 }
@@ -96,24 +99,14 @@ static bool gsb_job_to_device(const struct gsb_job *job)
 	return job->dir == DMA_TO_DEVICE;
 }
 
-/* The other side of page @i, system memory or a peer's; NULL for a hole. */
-static struct page *gsb_job_other_page(const struct gsb_job *job,
-				       unsigned long i)
-{
-	return migrate_pfn_to_page(gsb_job_to_device(job) ? job->src[i] :
-							    job->dst[i]);
-}
-
 static enum gsb_kind gsb_job_kind(const struct gsb_job *job, unsigned long i)
 {
-	struct page *other;
-
-	if (!job->dst[i])
+	if (!job->device[i])
 		return GSB_PAGE_STAYS;
-	other = gsb_job_other_page(job, i);
-	if (!other)
+	if (!job->other[i])
 		return GSB_PAGE_HOLE;
-	return is_zone_device_page(other) ? GSB_PAGE_PEER : GSB_PAGE_SYSTEM;
+	return is_zone_device_page(job->other[i]) ? GSB_PAGE_PEER :
+						    GSB_PAGE_SYSTEM;
 }
 
 static bool gsb_job_extends(const struct gsb_job *job,
@@ -127,8 +120,8 @@ static bool gsb_job_extends(const struct gsb_job *job,
 	    page_to_pfn(job->device[first]) + seg->count)
 		return false;
 	return seg->kind == GSB_PAGE_HOLE ||
-	       page_to_pfn(gsb_job_other_page(job, i)) ==
-	       page_to_pfn(gsb_job_other_page(job, first)) + seg->count;
+	       page_to_pfn(job->other[i]) ==
+	       page_to_pfn(job->other[first]) + seg->count;
 }
 
 /*
@@ -212,7 +205,7 @@ static int gsb_job_map_system(struct gsb_job *job, struct gsb_segment *seg)
 {
 	struct device *dev = job->devmem->dev;
 
-	seg->dma = dma_map_page(dev, gsb_job_other_page(job, seg->first), 0,
+	seg->dma = dma_map_page(dev, job->other[seg->first], 0,
 				seg->count << PAGE_SHIFT, job->dir);
 	if (dma_mapping_error(dev, seg->dma))
 		return -ENOMEM;
@@ -253,7 +246,7 @@ static int gsb_job_map_hole(struct gsb_job *job, struct gsb_segment *seg)
 static int gsb_job_map_peer(struct gsb_job *job, struct gsb_segment *seg)
 {
 	struct device *dev = job->devmem->dev;
-	struct page *page = gsb_job_other_page(job, seg->first);
+	struct page *page = job->other[seg->first];
 	struct drm_pagemap *peer = gsb_page_zdd(page)->dpagemap;
 	struct drm_pagemap_addr addr;
 
@@ -270,7 +263,7 @@ static int gsb_job_map_peer(struct gsb_job *job, struct gsb_segment *seg)
 static void gsb_job_unmap_peer(struct gsb_job *job,
 			       const struct gsb_segment *seg)
 {
-	struct page *page = gsb_job_other_page(job, seg->first);
+	struct page *page = job->other[seg->first];
 	struct drm_pagemap *peer = gsb_page_zdd(page)->dpagemap;
 
 	if (peer->ops->device_unmap)
@@ -443,9 +436,9 @@ unsigned long gsb_job_count(const struct gsb_job *job, enum gsb_kind kind)
 }
 
 /**
- * gsb_job_has_moved() - did core mm really move this page?
+ * gsb_job_has_moved() - did core mm really move what this entry stands for?
  * @job: job after migrate_vma_pages() or migrate_device_pages()
- * @i: index of the page
+ * @i: index of a destination entry
  *
  * The commit can still refuse a page: only the bit it leaves behind counts.
  *
@@ -466,11 +459,14 @@ bool gsb_job_has_moved(const struct gsb_job *job, unsigned long i)
  */
 unsigned long gsb_job_moved(const struct gsb_job *job)
 {
-	unsigned long i, n = 0;
+	unsigned long i, n, moved = 0;
 
-	for (i = 0; i < job->npages; i++)
-		n += gsb_job_has_moved(job, i);
-	return n;
+	for (i = 0; i < job->npages; i += n) {
+		n = gsb_dst_pages(job->dst[i]);
+		if (gsb_job_has_moved(job, i))
+			moved += n;
+	}
+	return moved;
 }
 
 /**
@@ -486,7 +482,7 @@ void gsb_job_retire(struct gsb_job *job)
 {
 	unsigned long i;
 
-	for (i = 0; i < job->npages; i++)
+	for (i = 0; i < job->npages; i += gsb_dst_pages(job->dst[i]))
 		if (gsb_job_has_moved(job, i))
 			gsb_page_retire(job->device[i]);
 }

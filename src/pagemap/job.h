@@ -6,6 +6,8 @@
 #include <linux/sched.h>
 #include <linux/types.h>
 
+#include "compat/compat.h"
+
 struct device;
 struct dma_fence;
 struct drm_pagemap_addr;
@@ -73,7 +75,8 @@ struct gsb_job {
 	unsigned long npages;
 	unsigned long *src;		/* migrate entries, owned by core mm */
 	unsigned long *dst;		/* migrate entries of placed pages, or 0 */
-	struct page **device;		/* the device page of each placed entry */
+	struct page **device;		/* device page, or NULL if none is placed */
+	struct page **other;		/* its other side, or NULL for a hole */
 	struct drm_pagemap_addr *addr;	/* what the copy callbacks are given */
 	unsigned long *pfn;		/* frame numbers from the driver */
 	u8 *kind;			/* enum gsb_kind */
@@ -89,6 +92,7 @@ struct gsb_job {
 		unsigned long src, dst, pfn;
 		u64 addr[2];
 		struct page *device;
+		struct page *other;
 		struct gsb_segment seg;
 		u8 kind;
 	} single;
@@ -99,6 +103,18 @@ static inline void gsb_job_breathe(unsigned long i)
 {
 	if (i % 512 == 511)
 		cond_resched();
+}
+
+/* How many pages a source entry stands for: the next ones are empty. */
+static inline unsigned long gsb_src_pages(unsigned long src)
+{
+	return src & GSB_PFN_COMPOUND ? GSB_LARGE_PAGES : 1;
+}
+
+/* And a destination entry: a large source can get small destinations. */
+static inline unsigned long gsb_dst_pages(unsigned long dst)
+{
+	return dst & GSB_PFN_COMPOUND ? GSB_LARGE_PAGES : 1;
 }
 
 int gsb_job_init(struct gsb_job *job, struct drm_pagemap_devmem *devmem,

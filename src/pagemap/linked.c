@@ -39,20 +39,21 @@ static void gsb_linked_retire(const struct gsb_job *job)
 {
 	unsigned long i;
 
-	for (i = 0; i < job->npages; i++)
+	for (i = 0; i < job->npages; i += gsb_dst_pages(job->dst[i]))
 		if (gsb_job_has_moved(job, i))
-			gsb_page_retire(migrate_pfn_to_page(job->src[i]));
+			gsb_page_retire(job->other[i]);
 }
 
 static void gsb_linked_move(struct gsb_job *job, struct drm_pagemap_zdd *zdd,
 			    struct migrate_vma *migrate, bool gather)
 {
-	unsigned long i;
+	unsigned long i = 0;
 	int err;
 
-	for (i = 0; i < job->npages; i++)
-		job->kind[i] = gsb_linked_kind(zdd->dpagemap, job->src[i],
-					       gather);
+	while (i < job->npages)
+		i += gsb_sort_entry(job, i, gsb_linked_kind(zdd->dpagemap,
+							    job->src[i],
+							    gather));
 	if (!gsb_job_count(job, GSB_PAGE_PEER))
 		return;
 

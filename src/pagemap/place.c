@@ -34,6 +34,28 @@ unsigned long gsb_wanted(const struct gsb_job *job)
 	return n;
 }
 
+/**
+ * gsb_sort_entry() - say what one source entry of a job is
+ * @job: job whose pages have been collected
+ * @i: index of the entry
+ * @kind: what it is
+ *
+ * Context: Any.
+ * Return: How many pages it stands for.
+ */
+unsigned long gsb_sort_entry(struct gsb_job *job, unsigned long i,
+			     enum gsb_kind kind)
+{
+	struct page *page = migrate_pfn_to_page(job->src[i]);
+	unsigned long k, n = gsb_src_pages(job->src[i]);
+
+	for (k = i; k < i + n; k++) {
+		job->kind[k] = kind;
+		job->other[k] = page ? page++ : NULL;
+	}
+	return n;
+}
+
 /* The first @count frames of the allocation. */
 static int gsb_get_frames(struct gsb_job *job, unsigned long count)
 {
@@ -53,6 +75,27 @@ static int gsb_get_frames(struct gsb_job *job, unsigned long count)
 	return 0;
 }
 
+static void gsb_place_page(struct gsb_job *job, struct drm_pagemap_zdd *zdd,
+			   unsigned long i, unsigned long pfn)
+{
+	struct page *page = pfn_to_page(pfn);
+
+	gsb_device_page_init(page, zdd->dpagemap->pagemap);
+	gsb_page_set_zdd(page, zdd);
+	job->device[i] = page;
+	job->dst[i] = migrate_pfn(pfn);
+}
+
+/* One source entry, into the frames that start at index @frame. */
+static void gsb_place_entry(struct gsb_job *job, struct drm_pagemap_zdd *zdd,
+			    unsigned long i, unsigned long frame)
+{
+	unsigned long k, n = gsb_src_pages(job->src[i]);
+
+	for (k = 0; k < n; k++)
+		gsb_place_page(job, zdd, i + k, job->pfn[frame + k]);
+}
+
 /*
  * From here on each placed page is one that finalize or gsb_job_unplace()
  * gives back through its free callback, which drops its reference.
@@ -60,23 +103,17 @@ static int gsb_get_frames(struct gsb_job *job, unsigned long count)
 static void gsb_place(struct gsb_job *job, struct drm_pagemap_zdd *zdd,
 		      unsigned long count, bool packed)
 {
-	struct dev_pagemap *pagemap = job->devmem->dpagemap->pagemap;
-	unsigned long i, placed = 0;
+	unsigned long i, n, placed = 0;
 
 	gsb_zdd_get_many(zdd, count);
 	gsb_stat_add(GSB_STAT_LIVE_PAGES, count);
-	for (i = 0; placed < count; i++) {
-		unsigned long pfn = job->pfn[packed ? placed : i];
-		struct page *page = pfn_to_page(pfn);
-
+	for (i = 0; placed < count; i += n) {
+		n = gsb_src_pages(job->src[i]);
 		gsb_job_breathe(i);
 		if (!gsb_moves(job, i))
 			continue;
-		gsb_device_page_init(page, pagemap);
-		gsb_page_set_zdd(page, zdd);
-		job->device[i] = page;
-		job->dst[i] = migrate_pfn(pfn);
-		placed++;
+		gsb_place_entry(job, zdd, i, packed ? placed : i);
+		placed += n;
 	}
 }
 
@@ -131,11 +168,13 @@ int gsb_place_and_copy(struct gsb_job *job, struct drm_pagemap_zdd *zdd,
  */
 unsigned long gsb_account_placed(const struct gsb_job *job)
 {
-	unsigned long moved = gsb_job_moved(job), cleared = 0, i;
+	unsigned long moved = gsb_job_moved(job), cleared = 0, i, n;
 
-	for (i = 0; i < job->npages; i++)
-		cleared += job->kind[i] == GSB_PAGE_HOLE &&
-			   gsb_job_has_moved(job, i);
+	for (i = 0; i < job->npages; i += n) {
+		n = gsb_dst_pages(job->dst[i]);
+		if (job->kind[i] == GSB_PAGE_HOLE && gsb_job_has_moved(job, i))
+			cleared += n;
+	}
 	gsb_stat_add(GSB_STAT_PAGES_TO_DEVICE, moved);
 	gsb_stat_add(GSB_STAT_PAGES_CLEARED, cleared);
 	return moved;

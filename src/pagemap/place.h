@@ -4,9 +4,12 @@
 
 #include <linux/types.h>
 
-struct drm_pagemap_zdd;
-struct gsb_job;
+#include "job.h"
 
+struct drm_pagemap_zdd;
+
+unsigned long gsb_sort_entry(struct gsb_job *job, unsigned long i,
+			     enum gsb_kind kind);
 unsigned long gsb_wanted(const struct gsb_job *job);
 int gsb_place_and_copy(struct gsb_job *job, struct drm_pagemap_zdd *zdd,
 		       bool packed);

@@ -79,7 +79,7 @@ static int gsb_find_vma(struct gsb_to_device *call)
  * commit step frees its swap slot and then works on with what the slot left
  * behind, which leaks the page. No probe can tell a repaired kernel.
  */
-static enum gsb_kind gsb_sort_entry(unsigned long src)
+static enum gsb_kind gsb_source_kind(unsigned long src)
 {
 	struct page *page = migrate_pfn_to_page(src);
 
@@ -93,10 +93,10 @@ static enum gsb_kind gsb_sort_entry(unsigned long src)
 
 static void gsb_sort(struct gsb_job *job)
 {
-	unsigned long i;
+	unsigned long i = 0;
 
-	for (i = 0; i < job->npages; i++)
-		job->kind[i] = gsb_sort_entry(job->src[i]);
+	while (i < job->npages)
+		i += gsb_sort_entry(job, i, gsb_source_kind(job->src[i]));
 }
 
 /* Pages of ours, but not all: the rest of the range will not be with them. */

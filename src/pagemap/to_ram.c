@@ -35,15 +35,18 @@ bool gsb_to_ram_wanted(unsigned long src, const struct drm_pagemap_zdd *zdd)
  * gsb_to_ram_place() - give one device page its place in RAM
  * @job: job towards RAM
  * @i: index of the device page
- * @page: fresh RAM page, owned by the job from now on
+ * @from: the device page
+ * @to: fresh RAM page, owned by the job from now on
  *
  * Context: May sleep, though nobody else can have the lock.
  */
-void gsb_to_ram_place(struct gsb_job *job, unsigned long i, struct page *page)
+void gsb_to_ram_place(struct gsb_job *job, unsigned long i, struct page *from,
+		      struct page *to)
 {
-	lock_page(page);
-	job->dst[i] = migrate_pfn(page_to_pfn(page));
-	job->device[i] = migrate_pfn_to_page(job->src[i]);
+	lock_page(to);
+	job->dst[i] = migrate_pfn(page_to_pfn(to));
+	job->device[i] = from;
+	job->other[i] = to;
 }
 
 /**

@@ -9,7 +9,8 @@ struct gsb_job;
 struct page;
 
 bool gsb_to_ram_wanted(unsigned long src, const struct drm_pagemap_zdd *zdd);
-void gsb_to_ram_place(struct gsb_job *job, unsigned long i, struct page *page);
+void gsb_to_ram_place(struct gsb_job *job, unsigned long i, struct page *from,
+		      struct page *to);
 void gsb_to_ram_account(struct gsb_job *job);
 
 #endif

@@ -34,7 +34,7 @@ static inline void gsb_zdd_put(struct drm_pagemap_zdd *zdd)
 	gsb_zdd_put_many(zdd, 1);
 }
 
-/* Attach a page that was just initialised; this also unretires it. */
+/* Attach a folio, by its head, after its init; this also unretires it. */
 static inline void gsb_page_set_zdd(struct page *page,
 				    struct drm_pagemap_zdd *zdd)
 {
@@ -43,15 +43,16 @@ static inline void gsb_page_set_zdd(struct page *page,
 
 static inline void gsb_page_retire(struct page *page)
 {
-	unsigned long data = (unsigned long)page->zone_device_data;
+	struct page *head = compound_head(page);
+	unsigned long data = (unsigned long)head->zone_device_data;
 
-	page->zone_device_data =
+	head->zone_device_data =
 		(void *)(data | DRM_PAGEMAP_ZDD_FLAG_MIGRATED);
 }
 
 static inline bool gsb_page_retired(const struct page *page)
 {
-	return (unsigned long)page->zone_device_data &
+	return (unsigned long)compound_head(page)->zone_device_data &
 	       DRM_PAGEMAP_ZDD_FLAG_MIGRATED;
 }
 
