@@ -7,6 +7,7 @@
 #include <drm/drm_gpusvm_backport.h>
 
 #include "pagemap/drain.h"
+#include "pagemap/large.h"
 #include "pagemap/pagemap.h"
 #include "stats.h"
 
@@ -27,17 +28,24 @@ EXPORT_SYMBOL_GPL(drm_gpusvm_backport_has_tier);
 
 static int __init gsb_init(void)
 {
+	int err = gsb_large_init();
+
+	if (err)
+		return err;
 	gsb_stats_init();
 	if (drm_gpusvm_backport_has_tier(DRM_GPUSVM_BACKPORT_TIER_PRIVATE))
 		pr_info("version " GSB_VERSION ", device memory tiers: private, coherent\n");
 	else
 		pr_info("version " GSB_VERSION ", device memory tiers: coherent (no private: the kernel has no CONFIG_DEVICE_PRIVATE)\n");
+	if (gsb_large_enabled())
+		pr_info("large device folios are on\n");
 	return 0;
 }
 
 static void __exit gsb_exit(void)
 {
 	gsb_drain_exit();
+	gsb_large_exit();
 	gsb_pagemap_flush();
 	gsb_stats_fini();
 }

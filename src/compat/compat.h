@@ -30,9 +30,28 @@
 #endif
 #endif
 
-/* Entries of core mm's arrays that stand for a huge page; off without. */
+/*
+ * Large device folios came in 6.19 and were not right for some releases: stale
+ * orders, a look at the folio after its free callback, leaks on the way into
+ * the page table. No probe can see that; the first release that had all of the
+ * fixes from the start also brought hmm_range_fault_unlocked_timeout().
+ */
+#if defined(GSB_HAVE_FOLIO_SPLIT) && defined(GSB_HAVE_HMM_FAULT_UNLOCKED) && \
+	defined(GSB_HAVE_ZONE_DEVICE_PAGE_INIT_ORDER) && \
+	defined(MIGRATE_PFN_COMPOUND) && defined(CONFIG_DEVICE_PRIVATE) && \
+	defined(CONFIG_TRANSPARENT_HUGEPAGE) && \
+	(defined(CONFIG_ARCH_HAS_PMD_SOFTLEAVES) || \
+	 defined(CONFIG_ARCH_ENABLE_THP_MIGRATION))
+#define GSB_HAVE_LARGE_FOLIOS	1
+#define GSB_PFN_COMPOUND	MIGRATE_PFN_COMPOUND
+#define GSB_SELECT_COMPOUND	MIGRATE_VMA_SELECT_COMPOUND
+#define GSB_LARGE_ORDER		HPAGE_PMD_ORDER
+#else
 #define GSB_PFN_COMPOUND	0
-#define GSB_LARGE_PAGES		1UL
+#define GSB_SELECT_COMPOUND	0
+#define GSB_LARGE_ORDER		0
+#endif
+#define GSB_LARGE_PAGES		(1UL << GSB_LARGE_ORDER)
 
 /* Typed allocation, and its first argument, are all that is used of it. */
 #ifndef kzalloc_obj
@@ -71,14 +90,17 @@ static inline int gsb_page_mapcount(const struct page *page)
 }
 
 /*
- * A free device page becomes one in use: locked, one reference. Large device
- * folios gave the function two more arguments.
+ * Free device pages become a folio in use: locked, one reference. Large device
+ * folios gave the function two more arguments; without, @order is 0.
  */
 static inline void gsb_device_page_init(struct page *page,
-					struct dev_pagemap *pgmap)
+					struct dev_pagemap *pgmap,
+					unsigned int order)
 {
 #ifdef GSB_HAVE_ZONE_DEVICE_PAGE_INIT_ORDER
-	zone_device_page_init(page, pgmap, 0);
+	zone_device_page_init(page, pgmap, order);
+	if (order)
+		folio_set_large_rmappable(page_folio(page));
 #else
 	zone_device_page_init(page);
 #endif

@@ -62,6 +62,10 @@ write_probes()
 		static void folio_free(struct folio *folio) { }
 		struct dev_pagemap_ops probe = { .folio_free = folio_free };
 	C
+	probe FOLIO_SPLIT mm.h memremap.h <<-'C'
+		static void split(struct folio *head, struct folio *tail) { }
+		struct dev_pagemap_ops probe = { .folio_split = split };
+	C
 	probe GET_DEV_PAGEMAP_PFN mm.h memremap.h <<-'C'
 		struct dev_pagemap *(*probe)(unsigned long) = get_dev_pagemap;
 	C
@@ -128,9 +132,11 @@ answers()
 	echo "/* Found by src/compat/probe.sh for $(release). */"
 	compiled ZONE_DEVICE_PAGE_INIT_ORDER
 	compiled FOLIO_FREE
+	compiled FOLIO_SPLIT
 	compiled GET_DEV_PAGEMAP_PFN
 	compiled PLATFORM_REMOVE_VOID
 	exported MIGRATE_DEVICE_PFNS migrate_device_pfns
+	exported HMM_FAULT_UNLOCKED hmm_range_fault_unlocked_timeout
 	exported SHRINKER_ALLOC shrinker_alloc
 	header_has PAGE_PGMAP_FN ' \*page_pgmap(' linux/mmzone.h linux/mm.h linux/memremap.h
 	header_has DMA_OPS_MAP_PHYS '(\*map_phys)(struct device' linux/dma-map-ops.h

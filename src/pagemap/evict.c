@@ -16,6 +16,7 @@
 #include "compat/compat.h"
 #include "evict.h"
 #include "job.h"
+#include "large.h"
 #include "to_ram.h"
 #include "zdd.h"
 
@@ -25,27 +26,39 @@
 #define GSB_EVICT_ATTEMPTS	5
 #define GSB_EVICT_PAUSE_MS	4
 
+/* Without a VMA core mm cannot split a folio: for a large one only a huge page. */
+static bool gsb_evict_place_entry(struct gsb_job *job, unsigned long i,
+				  struct page *from)
+{
+	struct page *page;
+
+	if (gsb_src_pages(job->src[i]) > 1)
+		return gsb_large_place(job, i, from,
+				       GFP_TRANSHUGE | __GFP_RETRY_MAYFAIL);
+	page = alloc_page(GFP_HIGHUSER_MOVABLE | __GFP_NOWARN);
+	if (!page)
+		return false;
+	gsb_to_ram_place(job, i, from, page);
+	return true;
+}
+
 /*
  * Which pages can be collected is only known once they are locked; whose they
  * are decides about each. A frame whose page is free has nothing behind it.
  */
 static int gsb_evict_alloc(struct gsb_job *job)
 {
-	const gfp_t gfp = GFP_HIGHUSER_MOVABLE | __GFP_NOWARN;
 	unsigned long i;
 
-	for (i = 0; i < job->npages; i++) {
+	for (i = 0; i < job->npages; i += gsb_src_pages(job->src[i])) {
 		struct page *from = migrate_pfn_to_page(job->src[i]);
 		struct drm_pagemap_zdd *zdd = from ? gsb_page_zdd(from) : NULL;
-		struct page *page;
 
 		if (!zdd || zdd->devmem != job->devmem ||
 		    !gsb_to_ram_wanted(job->src[i], zdd))
 			continue;
-		page = alloc_page(gfp);
-		if (!page)
+		if (!gsb_evict_place_entry(job, i, from))
 			return -ENOMEM;
-		gsb_to_ram_place(job, i, from, page);
 	}
 	return 0;
 }
@@ -103,16 +116,40 @@ static int gsb_evict_chunk(struct drm_pagemap_devmem *devmem,
 	return err;
 }
 
+/*
+ * Keep the frames in use. A free one can still look like a part of the large
+ * folio it last was in, and make core mm pass over its neighbours.
+ */
+static unsigned long gsb_evict_in_use(unsigned long *pfn, unsigned long npages)
+{
+	unsigned long i, n = 0;
+
+	for (i = 0; i < npages; i++)
+		if (page_count(pfn_to_page(pfn[i])))
+			pfn[n++] = pfn[i];
+	return n;
+}
+
+/* A chunk ends where a large folio may end: none is cut in two. */
+static unsigned long gsb_evict_chunk_pages(unsigned long pfn,
+					   unsigned long npages)
+{
+	unsigned long most = GSB_EVICT_CHUNK - pfn % GSB_EVICT_CHUNK;
+
+	return min(npages, gsb_large_enabled() ? most : GSB_EVICT_CHUNK);
+}
+
 static int gsb_evict_pfns(struct drm_pagemap_devmem *devmem,
 			  const unsigned long *pfn, unsigned long npages)
 {
-	unsigned long i;
+	unsigned long i, n;
 	int ret = 0;
 
-	for (i = 0; i < npages; i += GSB_EVICT_CHUNK) {
-		int err = gsb_evict_chunk(devmem, pfn + i,
-					  min(npages - i, GSB_EVICT_CHUNK));
+	for (i = 0; i < npages; i += n) {
+		int err;
 
+		n = gsb_evict_chunk_pages(pfn[i], npages - i);
+		err = gsb_evict_chunk(devmem, pfn + i, n);
 		/* The others may well move: go on, report the first. */
 		if (err && !ret)
 			ret = err;
@@ -141,7 +178,8 @@ int gsb_evict_once(struct drm_pagemap_devmem *devmem)
 		return -ENOMEM;
 	err = devmem->ops->populate_devmem_pfn(devmem, npages, pfn);
 	if (!err)
-		err = gsb_evict_pfns(devmem, pfn, npages);
+		err = gsb_evict_pfns(devmem, pfn,
+				     gsb_evict_in_use(pfn, npages));
 	kvfree(pfn);
 	return err;
 }

@@ -23,6 +23,7 @@
 #include "compat/compat.h"
 #include "drain.h"
 #include "job.h"
+#include "large.h"
 #include "ops.h"
 #include "to_ram.h"
 #include "vma.h"
@@ -66,6 +67,41 @@ static unsigned long gsb_fault_index(const struct vm_fault *vmf,
 	return ((vmf->address & PAGE_MASK) - start) >> PAGE_SHIFT;
 }
 
+/* The entry that has it: that of its large page, if it is in one. */
+static unsigned long gsb_fault_entry(const struct gsb_job *job,
+				     const struct vm_fault *vmf,
+				     unsigned long start)
+{
+	unsigned long i = gsb_fault_index(vmf, start);
+	unsigned long in_large = (vmf->address >> PAGE_SHIFT) % GSB_LARGE_PAGES;
+
+	if (in_large <= i && gsb_src_pages(job->src[i - in_large]) > 1)
+		return i - in_large;
+	return i;
+}
+
+/* @easy: only if memory is easy to have. */
+static bool gsb_fault_place_entry(struct gsb_job *job,
+				  const struct vm_fault *vmf,
+				  unsigned long start, unsigned long i,
+				  bool easy)
+{
+	struct page *from = migrate_pfn_to_page(job->src[i]);
+	gfp_t gfp = GFP_HIGHUSER_MOVABLE;
+	struct page *page;
+
+	if (gsb_src_pages(job->src[i]) > 1)
+		return gsb_large_place(job, i, from, easy ? GFP_TRANSHUGE_LIGHT :
+							    GFP_TRANSHUGE);
+	if (easy)
+		gfp |= __GFP_NORETRY | __GFP_NOWARN;
+	page = alloc_page_vma(gfp, vmf->vma, start + (i << PAGE_SHIFT));
+	if (!page)
+		return false;
+	gsb_to_ram_place(job, i, from, page);
+	return true;
+}
+
 /*
  * The page that faulted must move, and is worth reclaim. Its neighbours are
  * brought along while memory is easy to have.
@@ -73,29 +109,21 @@ static unsigned long gsb_fault_index(const struct vm_fault *vmf,
 static int gsb_fault_alloc(struct gsb_job *job, const struct vm_fault *vmf,
 			   unsigned long start)
 {
-	const unsigned long wanted = gsb_fault_index(vmf, start);
-	const gfp_t easy = GFP_HIGHUSER_MOVABLE | __GFP_NORETRY | __GFP_NOWARN;
+	const unsigned long wanted = gsb_fault_entry(job, vmf, start);
 	struct drm_pagemap_zdd *zdd = gsb_page_zdd(vmf->page);
-	struct page *page;
 	unsigned long i;
 
 	if (!gsb_to_ram_wanted(job->src[wanted], zdd))
 		return 0;
 	gsb_drain_wait_again(vmf->page);
-	page = alloc_page_vma(GFP_HIGHUSER_MOVABLE, vmf->vma, vmf->address);
-	if (!page)
+	if (!gsb_fault_place_entry(job, vmf, start, wanted, false))
 		return -ENOMEM;
-	gsb_to_ram_place(job, wanted, migrate_pfn_to_page(job->src[wanted]),
-			 page);
 
-	for (i = 0; i < job->npages; i++) {
+	for (i = 0; i < job->npages; i += gsb_src_pages(job->src[i])) {
 		gsb_job_breathe(i);
-		if (i == wanted || !gsb_to_ram_wanted(job->src[i], zdd))
-			continue;
-		page = alloc_page_vma(easy, vmf->vma, start + (i << PAGE_SHIFT));
-		if (!page)
+		if (i != wanted && gsb_to_ram_wanted(job->src[i], zdd) &&
+		    !gsb_fault_place_entry(job, vmf, start, i, true))
 			break;
-		gsb_to_ram_place(job, i, migrate_pfn_to_page(job->src[i]), page);
 	}
 	return 0;
 }
@@ -130,14 +158,16 @@ static int gsb_fault_collect(struct gsb_job *job, const struct vm_fault *vmf,
 static int gsb_fault_move(struct gsb_job *job, struct vm_fault *vmf,
 			  struct gsb_window window)
 {
+	struct dev_pagemap *pagemap = gsb_page_pgmap(vmf->page);
 	struct migrate_vma migrate = {
 		.vma = vmf->vma,
 		.start = window.start,
 		.end = window.end,
 		.src = job->src,
 		.dst = job->dst,
-		.pgmap_owner = gsb_page_pgmap(vmf->page)->owner,
-		.flags = MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
+		.pgmap_owner = pagemap->owner,
+		.flags = MIGRATE_VMA_SELECT_DEVICE_PRIVATE |
+			 gsb_large_select(vmf->vma, pagemap),
 		.fault_page = vmf->page,
 	};
 	int err;
@@ -216,18 +246,21 @@ static vm_fault_t gsb_fault_result(int err)
  */
 vm_fault_t gsb_cpu_fault(struct vm_fault *vmf)
 {
-	struct drm_pagemap_devmem *devmem = gsb_page_zdd(vmf->page)->devmem;
+	struct drm_pagemap_zdd *zdd = gsb_page_zdd(vmf->page);
+	struct drm_pagemap_devmem *devmem = zdd->devmem;
 	int err;
 
 #ifndef GSB_FAULT_PAGE_IS_LOCKED
 	if (PageLocked(vmf->page))
 		return 0;
 #endif
-	if (gsb_fault_must_wait(vmf, devmem))
+	if (gsb_large_is_splitting(zdd) || gsb_fault_must_wait(vmf, devmem))
 		return 0;
 
 	gsb_stat_add(GSB_STAT_CPU_FAULTS, 1);
 	err = gsb_fault_window(vmf, devmem, gsb_window_whole(vmf, devmem));
+	if (err == -ENOMEM)
+		gsb_large_split_later(vmf);
 	if (err)
 		err = gsb_fault_window(vmf, devmem, gsb_window_single(vmf));
 	return gsb_fault_result(err);

@@ -16,6 +16,7 @@
 
 #include "home.h"
 #include "job.h"
+#include "large.h"
 #include "to_ram.h"
 #include "vma.h"
 #include "zdd.h"
@@ -34,7 +35,7 @@ static struct drm_pagemap_zdd *gsb_home_pick(const struct gsb_home *home,
 {
 	unsigned long i;
 
-	for (i = 0; i < job->npages; i++) {
+	for (i = 0; i < job->npages; i += gsb_src_pages(job->src[i])) {
 		struct page *page = migrate_pfn_to_page(job->src[i]);
 		struct drm_pagemap_zdd *zdd = page ? gsb_page_zdd(page) : NULL;
 
@@ -45,23 +46,48 @@ static struct drm_pagemap_zdd *gsb_home_pick(const struct gsb_home *home,
 	return NULL;
 }
 
+/* @count small pages, for as many device pages from @from on. */
+static bool gsb_home_place_small(const struct gsb_home *home,
+				 struct gsb_job *job, unsigned long i,
+				 struct page *from, unsigned long count)
+{
+	unsigned long k;
+
+	for (k = i; k < i + count; k++) {
+		struct page *page;
+
+		page = alloc_page_vma(GFP_HIGHUSER_MOVABLE | __GFP_NOWARN,
+				      home->vma,
+				      home->start + (k << PAGE_SHIFT));
+		if (!page)
+			return false;
+		gsb_to_ram_place(job, k, from++, page);
+	}
+	return true;
+}
+
+/* Core mm splits a large folio that finds small pages at its destination. */
+static bool gsb_home_place_entry(const struct gsb_home *home,
+				 struct gsb_job *job, unsigned long i)
+{
+	struct page *from = migrate_pfn_to_page(job->src[i]);
+	unsigned long count = gsb_src_pages(job->src[i]);
+
+	if (count > 1 && gsb_large_place(job, i, from, GFP_TRANSHUGE_LIGHT))
+		return true;
+	return gsb_home_place_small(home, job, i, from, count);
+}
+
 static void gsb_home_place(const struct gsb_home *home, struct gsb_job *job,
 			   const struct drm_pagemap_zdd *zdd)
 {
 	unsigned long i;
 
-	for (i = 0; i < job->npages; i++) {
-		struct page *page;
-
+	for (i = 0; i < job->npages; i += gsb_src_pages(job->src[i])) {
 		gsb_job_breathe(i);
-		if (!gsb_to_ram_wanted(job->src[i], zdd))
-			continue;
-		page = alloc_page_vma(GFP_HIGHUSER_MOVABLE | __GFP_NOWARN,
-				      home->vma,
-				      home->start + (i << PAGE_SHIFT));
-		if (!page)
+		if (gsb_to_ram_wanted(job->src[i], zdd) &&
+		    !gsb_home_place_entry(home, job, i))
 			return;
-		gsb_to_ram_place(job, i, migrate_pfn_to_page(job->src[i]), page);
 	}
 }
 
@@ -77,7 +103,8 @@ static unsigned long gsb_home_move(const struct gsb_home *home,
 		.dst = job->dst,
 		.pgmap_owner = home->owner,
 		.flags = MIGRATE_VMA_SELECT_DEVICE_PRIVATE |
-			 MIGRATE_VMA_SELECT_DEVICE_COHERENT,
+			 MIGRATE_VMA_SELECT_DEVICE_COHERENT |
+			 (gsb_large_enabled() ? GSB_SELECT_COMPOUND : 0),
 	};
 	struct drm_pagemap_zdd *zdd;
 
@@ -124,15 +151,20 @@ static unsigned long gsb_home_pass(const struct gsb_home *home)
  *
  * Context: May sleep. No lock may be held that a page release or the driver's
  * copy engine needs.
+ * Return: true if any page came home.
  */
-void gsb_bring_home(struct vm_area_struct *vma, unsigned long start,
+bool gsb_bring_home(struct vm_area_struct *vma, unsigned long start,
 		    unsigned long end, void *owner,
 		    const struct drm_pagemap *except)
 {
 	const struct gsb_home home = { vma, start, end, owner, except };
 	unsigned long passes = (end - start) >> PAGE_SHIFT;
+	bool moved = false;
 
 	while (passes-- && !fatal_signal_pending(current) &&
-	       gsb_home_pass(&home))
+	       gsb_home_pass(&home)) {
+		moved = true;
 		cond_resched();
+	}
+	return moved;
 }

@@ -5,7 +5,7 @@
 struct drm_pagemap;
 struct vm_area_struct;
 
-void gsb_bring_home(struct vm_area_struct *vma, unsigned long start,
+bool gsb_bring_home(struct vm_area_struct *vma, unsigned long start,
 		    unsigned long end, void *owner,
 		    const struct drm_pagemap *except);
 

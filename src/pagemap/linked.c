@@ -14,6 +14,7 @@
 #include <drm/drm_pagemap.h>
 
 #include "job.h"
+#include "large.h"
 #include "linked.h"
 #include "place.h"
 #include "vma.h"
@@ -83,7 +84,8 @@ void gsb_move_linked(struct drm_pagemap_zdd *zdd, struct vm_area_struct *vma,
 {
 	struct migrate_vma migrate = {
 		.flags = MIGRATE_VMA_SELECT_DEVICE_PRIVATE |
-			 MIGRATE_VMA_SELECT_DEVICE_COHERENT,
+			 MIGRATE_VMA_SELECT_DEVICE_COHERENT |
+			 gsb_large_select(vma, zdd->dpagemap->pagemap),
 		.pgmap_owner = zdd->dpagemap->pagemap->owner,
 		.start = start,
 		.end = end,

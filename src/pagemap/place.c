@@ -80,18 +80,51 @@ static void gsb_place_page(struct gsb_job *job, struct drm_pagemap_zdd *zdd,
 {
 	struct page *page = pfn_to_page(pfn);
 
-	gsb_device_page_init(page, zdd->dpagemap->pagemap);
+	gsb_device_page_init(page, zdd->dpagemap->pagemap, 0);
 	gsb_page_set_zdd(page, zdd);
 	job->device[i] = page;
 	job->dst[i] = migrate_pfn(pfn);
 }
 
-/* One source entry, into the frames that start at index @frame. */
+/* Do these frames make one large page? The driver gives them as it likes. */
+static bool gsb_frames_are_large(const unsigned long *pfn)
+{
+	unsigned long k;
+
+	if (GSB_LARGE_ORDER == 0 || !IS_ALIGNED(pfn[0], GSB_LARGE_PAGES))
+		return false;
+	for (k = 1; k < GSB_LARGE_PAGES; k++)
+		if (pfn[k] != pfn[0] + k)
+			return false;
+	return true;
+}
+
+static void gsb_place_large(struct gsb_job *job, struct drm_pagemap_zdd *zdd,
+			    unsigned long i, unsigned long pfn)
+{
+	struct page *page = pfn_to_page(pfn);
+	unsigned long k;
+
+	gsb_device_page_init(page, zdd->dpagemap->pagemap, GSB_LARGE_ORDER);
+	gsb_page_set_zdd(page, zdd);
+	for (k = 0; k < GSB_LARGE_PAGES; k++)
+		job->device[i + k] = page + k;
+	job->dst[i] = migrate_pfn(pfn) | GSB_PFN_COMPOUND;
+}
+
+/*
+ * One source entry, into the frames that start at index @frame. Core mm splits
+ * what is large at the source and finds small pages at the destination.
+ */
 static void gsb_place_entry(struct gsb_job *job, struct drm_pagemap_zdd *zdd,
 			    unsigned long i, unsigned long frame)
 {
 	unsigned long k, n = gsb_src_pages(job->src[i]);
 
+	if (n > 1 && gsb_frames_are_large(job->pfn + frame)) {
+		gsb_place_large(job, zdd, i, job->pfn[frame]);
+		return;
+	}
 	for (k = 0; k < n; k++)
 		gsb_place_page(job, zdd, i + k, job->pfn[frame + k]);
 }
@@ -176,6 +209,7 @@ unsigned long gsb_account_placed(const struct gsb_job *job)
 			cleared += n;
 	}
 	gsb_stat_add(GSB_STAT_PAGES_TO_DEVICE, moved);
+	gsb_stat_add(GSB_STAT_LARGE_TO_DEVICE, gsb_job_moved_large(job));
 	gsb_stat_add(GSB_STAT_PAGES_CLEARED, cleared);
 	return moved;
 }

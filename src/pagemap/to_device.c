@@ -21,6 +21,7 @@
 #include "evict.h"
 #include "home.h"
 #include "job.h"
+#include "large.h"
 #include "linked.h"
 #include "place.h"
 #include "residency.h"
@@ -190,7 +191,9 @@ static int gsb_attempt(struct gsb_to_device *call, struct gsb_job *job)
 		.src = job->src,
 		.dst = job->dst,
 		.pgmap_owner = call->devmem->dpagemap->pagemap->owner,
-		.flags = MIGRATE_VMA_SELECT_SYSTEM,
+		.flags = MIGRATE_VMA_SELECT_SYSTEM |
+			 gsb_large_select(call->vma,
+					  call->devmem->dpagemap->pagemap),
 	};
 	int err;
 
@@ -205,7 +208,8 @@ static int gsb_attempt(struct gsb_to_device *call, struct gsb_job *job)
 }
 
 /* One write access of the CPU, if it may, to each page that is not present. */
-static void gsb_fault_in(struct gsb_to_device *call, const struct gsb_job *job)
+static void gsb_fault_in_once(struct gsb_to_device *call,
+			      const struct gsb_job *job)
 {
 	unsigned int flags = call->vma->vm_flags & VM_WRITE ? FAULT_FLAG_WRITE :
 							      0;
@@ -219,6 +223,13 @@ static void gsb_fault_in(struct gsb_to_device *call, const struct gsb_job *job)
 				     flags, NULL))
 			return;
 	}
+}
+
+static void gsb_fault_in(struct gsb_to_device *call, const struct gsb_job *job)
+{
+	gsb_fault_in_once(call, job);
+	if (gsb_large_wait_for_splits())
+		gsb_fault_in_once(call, job);
 }
 
 /* Coherent pages of devices without a link: nothing else would move them. */

@@ -6,6 +6,7 @@
 #include <drm/drm_pagemap.h>
 
 #include "job.h"
+#include "large.h"
 #include "to_ram.h"
 #include "zdd.h"
 #include "../stats.h"
@@ -59,4 +60,5 @@ void gsb_to_ram_account(struct gsb_job *job)
 {
 	gsb_job_retire(job);
 	gsb_stat_add(GSB_STAT_PAGES_TO_RAM, gsb_job_moved(job));
+	gsb_stat_add(GSB_STAT_LARGE_TO_RAM, gsb_job_moved_large(job));
 }

@@ -42,7 +42,7 @@ void gsb_devmem_drop(struct drm_pagemap_devmem *devmem)
  */
 struct drm_pagemap_zdd *gsb_zdd_create(struct drm_pagemap_devmem *devmem)
 {
-	struct drm_pagemap_zdd *zdd = kmalloc(sizeof(*zdd), GFP_KERNEL);
+	struct drm_pagemap_zdd *zdd = kzalloc_obj(*zdd);
 
 	if (!zdd)
 		return NULL;

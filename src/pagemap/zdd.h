@@ -6,6 +6,8 @@
 
 #include <drm/drm_pagemap.h>
 
+#include "compat/compat.h"
+
 /*
  * What all device pages of one allocation share, reached through
  * page->zone_device_data. Each page in use holds a reference, and so does
@@ -16,6 +18,9 @@ struct drm_pagemap_zdd {
 	refcount_t refs;
 	struct drm_pagemap_devmem *devmem;
 	struct drm_pagemap *dpagemap;	/* counted */
+#ifdef GSB_HAVE_LARGE_FOLIOS
+	bool splitting;			/* a worker is at one of its folios */
+#endif
 };
 
 struct drm_pagemap_zdd *gsb_zdd_create(struct drm_pagemap_devmem *devmem);
