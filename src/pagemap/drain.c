@@ -12,13 +12,15 @@
  * there. So that is where it waits.
  *
  * Locks: gsb_drain_lock is innermost, for the list of faults. gsb_attach_lock
- * is outside of mmap_lock; gsb_attached_lock inside of anything.
+ * is outside of mmap_lock; gsb_attached_lock inside of anything. gsb_wrong_lock
+ * is a mistake made on purpose.
  */
 #include <linux/delay.h>
 #include <linux/hashtable.h>
 #include <linux/jiffies.h>
 #include <linux/list.h>
 #include <linux/mmu_notifier.h>
+#include <linux/moduleparam.h>
 #include <linux/mutex.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -32,6 +34,15 @@
 #define GSB_DRAIN_MS		1000
 #define GSB_DRAIN_AGAIN_MS	50
 #define GSB_DRAIN_SPINS		50
+
+static bool gsb_no_drain;
+module_param_named_unsafe(no_drain, gsb_no_drain, bool, 0644);
+MODULE_PARM_DESC(no_drain,
+		 "For tests: who faults on a page waits for a mutex, as nobody may");
+
+/* What a fault handler would naturally do, and what must show the livelock. */
+static DEFINE_MUTEX(gsb_wrong_lock);
+#define GSB_WRONG_MS		2
 
 struct gsb_drain_mm {
 	struct mmu_notifier notifier;
@@ -72,6 +83,8 @@ static void gsb_drain_wait(struct page *page, unsigned int ms)
 	unsigned long deadline = jiffies + msecs_to_jiffies(ms);
 	unsigned int spins;
 
+	if (READ_ONCE(gsb_no_drain))
+		return;
 	for (spins = 0; spins < GSB_DRAIN_SPINS; spins++) {
 		if (gsb_drained(page))
 			return;
@@ -215,6 +228,23 @@ void gsb_drain_end(struct gsb_drain *drain)
 void gsb_drain_wait_again(struct page *page)
 {
 	gsb_drain_wait(page, GSB_DRAIN_AGAIN_MS);
+}
+
+/**
+ * gsb_drain_wrongly() - for tests: do what is not to be done
+ *
+ * Each thread sleeps here with its reference on the page. The control that
+ * shows that the tests of the livelock would see one.
+ *
+ * Context: May sleep.
+ */
+void gsb_drain_wrongly(void)
+{
+	if (likely(!READ_ONCE(gsb_no_drain)))
+		return;
+	mutex_lock(&gsb_wrong_lock);
+	msleep(GSB_WRONG_MS);
+	mutex_unlock(&gsb_wrong_lock);
 }
 
 static struct gsb_drain_mm *gsb_drain_first(void)

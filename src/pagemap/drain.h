@@ -21,6 +21,7 @@ void gsb_drain_begin(struct gsb_drain *drain, struct page *page,
 		     const unsigned long *src);
 void gsb_drain_end(struct gsb_drain *drain);
 void gsb_drain_wait_again(struct page *page);
+void gsb_drain_wrongly(void);
 void gsb_drain_exit(void);
 #else
 /* Core mm locks the page that faults: there is nothing to wait for. */
@@ -38,6 +39,10 @@ static inline void gsb_drain_end(struct gsb_drain *drain)
 }
 
 static inline void gsb_drain_wait_again(struct page *page)
+{
+}
+
+static inline void gsb_drain_wrongly(void)
 {
 }
 

@@ -144,6 +144,7 @@ static int gsb_fault_collect(struct gsb_job *job, const struct vm_fault *vmf,
 	struct gsb_drain drain;
 	int err;
 
+	gsb_drain_wrongly();
 	gsb_drain_begin(&drain, vmf->page,
 			&job->src[gsb_fault_index(vmf, migrate->start)]);
 	err = gsb_collect_vma(job, migrate);
