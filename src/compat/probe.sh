@@ -136,6 +136,7 @@ answers()
 	compiled GET_DEV_PAGEMAP_PFN
 	compiled PLATFORM_REMOVE_VOID
 	exported MIGRATE_DEVICE_PFNS migrate_device_pfns
+	exported DMA_IOVA dma_iova_try_alloc
 	exported HMM_FAULT_UNLOCKED hmm_range_fault_unlocked_timeout
 	exported SHRINKER_ALLOC shrinker_alloc
 	header_has PAGE_PGMAP_FN ' \*page_pgmap(' linux/mmzone.h linux/mm.h linux/memremap.h

@@ -203,16 +203,35 @@ static void gsb_job_fill_addr(struct gsb_job *job,
 
 static int gsb_job_map_system(struct gsb_job *job, struct gsb_segment *seg)
 {
+	struct page *page = job->other[seg->first];
+	size_t size = seg->count << PAGE_SHIFT;
 	struct device *dev = job->devmem->dev;
 
-	seg->dma = dma_map_page(dev, job->other[seg->first], 0,
-				seg->count << PAGE_SHIFT, job->dir);
+	if (gsb_iova_in_use(&job->iova))
+		return gsb_iova_link(&job->iova, dev, page, size, job->dir,
+				     &seg->dma);
+	seg->dma = dma_map_page(dev, page, 0, size, job->dir);
 	if (dma_mapping_error(dev, seg->dma))
 		return -ENOMEM;
 	seg->mapped = true;
 	gsb_stat_add(GSB_STAT_LIVE_DMA, 1);
-	gsb_job_fill_addr(job, seg);
 	return 0;
+}
+
+/* Several runs of system pages can share one range of device addresses. */
+static void gsb_job_reserve_iova(struct gsb_job *job)
+{
+	unsigned long i, runs = 0, pages = 0;
+
+	for (i = 0; i < job->nsegs; i++) {
+		if (job->segs[i].kind != GSB_PAGE_SYSTEM)
+			continue;
+		runs++;
+		pages += job->segs[i].count;
+	}
+	if (runs > 1 && gsb_iova_reserve(&job->iova, job->devmem->dev,
+					 pages << PAGE_SHIFT))
+		gsb_stat_add(GSB_STAT_LIVE_DMA, 1);
 }
 
 static bool gsb_job_driver_clears(const struct gsb_job *job)
@@ -273,13 +292,18 @@ static void gsb_job_unmap_peer(struct gsb_job *job,
 
 static int gsb_job_map_segment(struct gsb_job *job, struct gsb_segment *seg)
 {
+	int err;
+
 	switch (seg->kind) {
 	case GSB_PAGE_HOLE:
 		return gsb_job_map_hole(job, seg);
 	case GSB_PAGE_PEER:
 		return gsb_job_map_peer(job, seg);
 	default:
-		return gsb_job_map_system(job, seg);
+		err = gsb_job_map_system(job, seg);
+		if (!err)
+			gsb_job_fill_addr(job, seg);
+		return err;
 	}
 }
 
@@ -302,8 +326,11 @@ static int gsb_job_map(struct gsb_job *job)
 	unsigned long i;
 	int err = 0;
 
+	gsb_job_reserve_iova(job);
 	for (i = 0; i < job->nsegs && !err; i++)
 		err = gsb_job_map_segment(job, &job->segs[i]);
+	if (!err && gsb_iova_in_use(&job->iova))
+		err = gsb_iova_sync(&job->iova, job->devmem->dev);
 	return gsb_trace_step(job, GSB_STEP_MAP, start, err);
 }
 
@@ -315,6 +342,10 @@ static void gsb_job_unmap(struct gsb_job *job)
 
 	for (i = 0; i < job->nsegs; i++)
 		gsb_job_unmap_segment(job, &job->segs[i]);
+	if (gsb_iova_in_use(&job->iova)) {
+		gsb_iova_release(&job->iova, job->devmem->dev, job->dir);
+		gsb_stat_sub(GSB_STAT_LIVE_DMA, 1);
+	}
 	if (job->zero_mapped) {
 		dma_unmap_page(job->devmem->dev, job->zero_dma, PAGE_SIZE,
 			       DMA_TO_DEVICE);

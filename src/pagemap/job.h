@@ -7,6 +7,7 @@
 #include <linux/types.h>
 
 #include "compat/compat.h"
+#include "compat/iova.h"
 
 struct device;
 struct dma_fence;
@@ -56,7 +57,8 @@ enum gsb_kind {
 /*
  * A run of pages of one kind, contiguous on both sides: one DMA mapping, or one
  * that a peer gave, which is kept in the job's addr array. @mapped is set the
- * moment there is one; taking down walks this record and nothing else.
+ * moment there is one; taking down walks this record and nothing else. What is
+ * part of the job's gsb_iova has no mapping of its own.
  */
 struct gsb_segment {
 	unsigned long first;	/* index of the first page */
@@ -82,6 +84,7 @@ struct gsb_job {
 	u8 *kind;			/* enum gsb_kind */
 	void *arrays;			/* all of the above, unless @single */
 
+	struct gsb_iova iova;		/* of runs of system pages, if in use */
 	struct gsb_segment *segs;
 	unsigned long nsegs;
 	dma_addr_t zero_dma;		/* page of zeroes, for holes */
