@@ -8,6 +8,7 @@
 #ifndef GSB_COMPAT_H
 #define GSB_COMPAT_H
 
+#include <linux/bits.h>
 #include <linux/memremap.h>
 #include <linux/migrate.h>
 #include <linux/mm.h>
@@ -51,7 +52,7 @@
 #define GSB_SELECT_COMPOUND	0
 #define GSB_LARGE_ORDER		0
 #endif
-#define GSB_LARGE_PAGES		(1UL << GSB_LARGE_ORDER)
+#define GSB_LARGE_PAGES		BIT(GSB_LARGE_ORDER)
 
 /* Typed allocation, and its first argument, are all that is used of it. */
 #ifndef kzalloc_obj
