@@ -14,6 +14,7 @@
 #include "device.h"
 #include "heap.h"
 #include "hw/hw.h"
+#include "pagemap.h"
 #include "query.h"
 
 static const char * const mockgpu_counter_names[MOCKGPU_COUNTER_COUNT] = {
@@ -61,6 +62,13 @@ static int mockgpu_debugfs_counters_show(struct seq_file *seq, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(mockgpu_debugfs_counters);
 
+static int mockgpu_debugfs_pagemap_show(struct seq_file *seq, void *unused)
+{
+	seq_printf(seq, "%s\n", mockgpu_pagemap_state(seq->private));
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(mockgpu_debugfs_pagemap);
+
 static void mockgpu_debugfs_add_knobs(struct mockgpu_device *mdev,
 				      struct dentry *root)
 {
@@ -93,6 +101,8 @@ void mockgpu_debugfs_init(struct drm_minor *minor)
 			    &mockgpu_debugfs_vram_fops);
 	debugfs_create_file("counters", 0400, root, mdev,
 			    &mockgpu_debugfs_counters_fops);
+	debugfs_create_file("pagemap", 0400, root, mdev,
+			    &mockgpu_debugfs_pagemap_fops);
 	if (mdev->config.test_knobs)
 		mockgpu_debugfs_add_knobs(mdev, root);
 }

@@ -10,9 +10,9 @@
 
 #include "config.h"
 #include "heap.h"
-#include "pagemap.h"
 #include "vram.h"
 
+struct drm_pagemap_cache;
 struct mockgpu_hw;
 
 /**
@@ -22,7 +22,8 @@ struct mockgpu_hw;
  * @hw: the device itself
  * @vram: its memory as device pages
  * @heap: who uses which part of @vram
- * @pagemap: what the SVM module knows of the device
+ * @pagemap_cache: where the drm_pagemap is found and rests; goes with unbind
+ * @pagemaps: how many drm_pagemaps there are, in use or not; 0 or 1
  * @live_vms: VMs now
  * @vm_serial: last number given to a VM
  * @populate_lock: protects @populate_calls
@@ -35,7 +36,8 @@ struct mockgpu_device {
 	struct mockgpu_hw *hw;
 	struct mockgpu_vram vram;
 	struct mockgpu_heap heap;
-	struct mockgpu_pagemap pagemap;
+	struct drm_pagemap_cache *pagemap_cache;
+	atomic_t pagemaps;
 	atomic_t live_vms;
 	atomic64_t vm_serial;
 	spinlock_t populate_lock;	/* a leaf inside of mmap_lock */

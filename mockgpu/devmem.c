@@ -13,6 +13,7 @@
 #include "device.h"
 #include "heap.h"
 #include "hw/hw.h"
+#include "pagemap.h"
 #include "vram.h"
 
 typedef int (*mockgpu_copy_fn)(struct mockgpu_hw *hw, unsigned long first,

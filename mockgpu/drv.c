@@ -23,6 +23,7 @@
 #include "drv.h"
 #include "evict.h"
 #include "hw/hw.h"
+#include "pagemap.h"
 #include "populate.h"
 #include "query.h"
 #include "residency.h"
@@ -96,7 +97,6 @@ static int mockgpu_drv_init(struct mockgpu_device *mdev)
 
 	spin_lock_init(&mdev->populate_lock);
 	INIT_LIST_HEAD(&mdev->populate_calls);
-	mockgpu_pagemap_init(&mdev->pagemap);
 
 	mockgpu_heap_init(&mdev->heap, config->vram_size >> PAGE_SHIFT);
 	ret = drmm_add_action_or_reset(&mdev->drm, mockgpu_drv_destroy_heap,
@@ -115,6 +115,10 @@ static int mockgpu_drv_init(struct mockgpu_device *mdev)
 static int mockgpu_drv_start(struct mockgpu_device *mdev)
 {
 	int ret;
+
+	ret = mockgpu_pagemap_init(mdev);
+	if (ret)
+		return ret;
 
 	ret = mockgpu_hw_plug(mdev->hw);
 	if (ret)

@@ -19,6 +19,7 @@
 #include "device.h"
 #include "heap.h"
 #include "hw/hw.h"
+#include "pagemap.h"
 
 /**
  * mockgpu_heap_init() - all of VRAM is free
@@ -88,7 +89,7 @@ static int mockgpu_heap_add(struct mockgpu_heap *heap,
 
 /**
  * mockgpu_heap_alloc() - take a piece of VRAM for a process
- * @mdev: the device
+ * @dpagemap: the drm_pagemap of the device; the caller has a reference
  * @mm: the process
  * @npages: how much, in one piece
  * @vm_serial: the VM this is for, or 0
@@ -97,10 +98,11 @@ static int mockgpu_heap_add(struct mockgpu_heap *heap,
  * Return: an allocation whose one reference is for the SVM module to consume,
  * or -ENOSPC when no free piece is that large, or -ENOMEM.
  */
-struct mockgpu_alloc *mockgpu_heap_alloc(struct mockgpu_device *mdev,
+struct mockgpu_alloc *mockgpu_heap_alloc(struct drm_pagemap *dpagemap,
 					 struct mm_struct *mm,
 					 unsigned long npages, u64 vm_serial)
 {
+	struct mockgpu_device *mdev = mockgpu_pagemap_device(dpagemap);
 	struct mockgpu_alloc *alloc = kzalloc(sizeof(*alloc), GFP_KERNEL);
 	int ret;
 
@@ -113,7 +115,7 @@ struct mockgpu_alloc *mockgpu_heap_alloc(struct mockgpu_device *mdev,
 	refcount_set(&alloc->refs, 1);
 	/* Before it is in the list: eviction takes whatever it finds there. */
 	drm_pagemap_devmem_init(&alloc->devmem, mdev->drm.dev, mm,
-				&mockgpu_devmem_ops, &mdev->pagemap.base,
+				&mockgpu_devmem_ops, dpagemap,
 				npages << PAGE_SHIFT, NULL);
 
 	ret = mockgpu_heap_add(&mdev->heap, alloc);

@@ -55,7 +55,7 @@ struct mockgpu_alloc {
 
 void mockgpu_heap_init(struct mockgpu_heap *heap, unsigned long npages);
 void mockgpu_heap_fini(struct mockgpu_heap *heap);
-struct mockgpu_alloc *mockgpu_heap_alloc(struct mockgpu_device *mdev,
+struct mockgpu_alloc *mockgpu_heap_alloc(struct drm_pagemap *dpagemap,
 					 struct mm_struct *mm,
 					 unsigned long npages, u64 vm_serial);
 void mockgpu_heap_release(struct mockgpu_alloc *alloc);

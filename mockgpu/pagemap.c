@@ -1,28 +1,54 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * The life of the drm_pagemap.
+ * The drm_pagemap of a device, and the cache it rests in.
  *
- * While it is alive it holds the device and this module; if the driver held
- * it all the time, the module could never be unloaded. So it lives from the
- * first VM to the last VM or device page, and is revived for the next.
+ * A drm_pagemap has users from the first VM to the last VM or device page, and
+ * while it does it holds the device and this module. Then it stays in the
+ * cache, holding nothing, until the next VM, memory pressure or unbind.
  *
- * Locks: mockgpu_pagemap.lock is outermost, taken by VM_CREATE only. The end
- * of a life can come in an interrupt and takes no lock but the one inside of
- * the completion.
+ * Locks: the look-up lock of the cache is outermost, taken by VM_CREATE only.
+ * A drm_pagemap can go in an interrupt, and takes no lock.
  */
 #include <linux/dma-mapping.h>
+#include <linux/slab.h>
+
+#include <drm/drm_drv.h>
+#include <drm/drm_pagemap.h>
+#include <drm/drm_pagemap_util.h>
 
 #include "device.h"
 #include "pagemap.h"
 #include "populate.h"
 
-static void mockgpu_pagemap_died(struct drm_pagemap *dpagemap,
-				 bool is_atomic_or_reclaim)
-{
-	struct mockgpu_pagemap *pagemap =
-		container_of(dpagemap, struct mockgpu_pagemap, base);
+struct mockgpu_pagemap {
+	struct drm_pagemap base;
+	struct mockgpu_device *mdev;
+};
 
-	complete(&pagemap->dead);
+static struct mockgpu_pagemap *to_mockgpu_pagemap(struct drm_pagemap *dpagemap)
+{
+	return container_of(dpagemap, struct mockgpu_pagemap, base);
+}
+
+/**
+ * mockgpu_pagemap_device() - whose drm_pagemap is it
+ * @dpagemap: one of ours
+ *
+ * Context: Any.
+ * Return: the device.
+ */
+struct mockgpu_device *mockgpu_pagemap_device(struct drm_pagemap *dpagemap)
+{
+	return to_mockgpu_pagemap(dpagemap)->mdev;
+}
+
+static void mockgpu_pagemap_destroy(struct drm_pagemap *dpagemap,
+				    bool is_atomic_or_reclaim)
+{
+	struct mockgpu_pagemap *pagemap = to_mockgpu_pagemap(dpagemap);
+
+	atomic_dec(&pagemap->mdev->pagemaps);
+	kfree(pagemap);
 }
 
 /* Nobody but the device itself reaches its VRAM; others get the pages home. */
@@ -38,69 +64,124 @@ mockgpu_pagemap_device_map(struct drm_pagemap *dpagemap, struct device *dev,
 static const struct drm_pagemap_ops mockgpu_pagemap_ops = {
 	.device_map = mockgpu_pagemap_device_map,
 	.populate_mm = mockgpu_populate_mm,
-	.destroy = mockgpu_pagemap_died,
+	.destroy = mockgpu_pagemap_destroy,
 };
 
 /**
- * mockgpu_pagemap_init() - prepare for the first life
- * @pagemap: zeroed
+ * mockgpu_pagemap_init() - make the cache, until unbind
+ * @mdev: the device; nothing happens when it has no VRAM
  *
- * Context: Process context.
+ * Context: Process context, may sleep.
+ * Return: 0 or -ENOMEM.
  */
-void mockgpu_pagemap_init(struct mockgpu_pagemap *pagemap)
+int mockgpu_pagemap_init(struct mockgpu_device *mdev)
 {
-	mutex_init(&pagemap->lock);
-	init_completion(&pagemap->dead);
-	complete(&pagemap->dead);
+	struct drm_pagemap_shrinker *shrinker;
+	struct drm_pagemap_cache *cache;
+
+	if (!mockgpu_device_has_vram(mdev))
+		return 0;
+
+	shrinker = drm_pagemap_shrinker_create_devm(&mdev->drm);
+	if (IS_ERR(shrinker))
+		return PTR_ERR(shrinker);
+
+	cache = drm_pagemap_cache_create_devm(shrinker);
+	if (IS_ERR(cache))
+		return PTR_ERR(cache);
+
+	mdev->pagemap_cache = cache;
+	return 0;
 }
 
-static int mockgpu_pagemap_revive(struct mockgpu_device *mdev)
+/* With the cache empty and its look-up lock held. */
+static struct drm_pagemap *mockgpu_pagemap_new(struct mockgpu_device *mdev)
 {
-	struct mockgpu_pagemap *pagemap = &mdev->pagemap;
+	struct mockgpu_pagemap *pagemap = kzalloc(sizeof(*pagemap), GFP_KERNEL);
 	int ret;
 
-	if (pagemap->initialised)
-		return drm_pagemap_reinit(&pagemap->base);
+	if (!pagemap)
+		return ERR_PTR(-ENOMEM);
 
 	ret = drm_pagemap_init(&pagemap->base, &mdev->vram.pagemap, &mdev->drm,
 			       &mockgpu_pagemap_ops);
-	pagemap->initialised = !ret;
-	return ret;
+	if (ret) {
+		kfree(pagemap);
+		return ERR_PTR(ret);
+	}
+
+	pagemap->mdev = mdev;
+	atomic_inc(&mdev->pagemaps);
+	drm_pagemap_cache_set_pagemap(mdev->pagemap_cache, &pagemap->base);
+	return &pagemap->base;
+}
+
+static struct drm_pagemap *mockgpu_pagemap_look_up(struct mockgpu_device *mdev)
+{
+	struct drm_pagemap *dpagemap;
+	int ret;
+
+	ret = drm_pagemap_cache_lock_lookup(mdev->pagemap_cache);
+	if (ret)
+		return ERR_PTR(ret);
+
+	dpagemap = drm_pagemap_get_from_cache(mdev->pagemap_cache);
+	if (!dpagemap)
+		dpagemap = mockgpu_pagemap_new(mdev);
+
+	drm_pagemap_cache_unlock_lookup(mdev->pagemap_cache);
+	return dpagemap;
 }
 
 /**
  * mockgpu_pagemap_get() - take a reference on the drm_pagemap of a device
- * @mdev: the device, with VRAM
+ * @mdev: the device
  *
  * Context: Process context, may sleep.
- * Return: 0, or why the SVM module cannot have it alive, such as -ENODEV.
+ * Return: the drm_pagemap, NULL when the device has no VRAM, or -ENODEV the
+ * device is gone, -ENOMEM, -EINTR.
  */
-int mockgpu_pagemap_get(struct mockgpu_device *mdev)
+struct drm_pagemap *mockgpu_pagemap_get(struct mockgpu_device *mdev)
 {
-	struct mockgpu_pagemap *pagemap = &mdev->pagemap;
-	int ret = 0;
+	struct drm_pagemap *dpagemap;
+	int idx;
 
-	mutex_lock(&pagemap->lock);
-	if (!drm_pagemap_get_unless_zero(&pagemap->base)) {
-		/* Between the last reference and the end there is a moment. */
-		wait_for_completion(&pagemap->dead);
-		ret = mockgpu_pagemap_revive(mdev);
-		if (ret)
-			complete(&pagemap->dead);
-	}
-	mutex_unlock(&pagemap->lock);
+	if (!mockgpu_device_has_vram(mdev))
+		return NULL;
 
-	return ret;
+	/* The cache goes with unbind. */
+	if (!drm_dev_enter(&mdev->drm, &idx))
+		return ERR_PTR(-ENODEV);
+	dpagemap = mockgpu_pagemap_look_up(mdev);
+	drm_dev_exit(idx);
+
+	return dpagemap;
+}
+
+static bool mockgpu_pagemap_is_active(struct mockgpu_device *mdev)
+{
+	struct drm_pagemap *dpagemap;
+	int idx;
+
+	if (!drm_dev_enter(&mdev->drm, &idx))
+		return false;
+	dpagemap = drm_pagemap_get_from_cache_if_active(mdev->pagemap_cache);
+	drm_dev_exit(idx);
+
+	drm_pagemap_put(dpagemap);
+	return dpagemap;
 }
 
 /**
- * mockgpu_pagemap_device() - whose drm_pagemap is it
- * @dpagemap: one of ours
+ * mockgpu_pagemap_state() - is there a drm_pagemap just now
+ * @mdev: the device
  *
- * Context: Any.
- * Return: the device.
+ * Context: Process context.
+ * Return: "none", "cached" for one without users, or "active".
  */
-struct mockgpu_device *mockgpu_pagemap_device(struct drm_pagemap *dpagemap)
+const char *mockgpu_pagemap_state(struct mockgpu_device *mdev)
 {
-	return container_of(dpagemap, struct mockgpu_device, pagemap.base);
+	if (!atomic_read(&mdev->pagemaps))
+		return "none";
+	return mockgpu_pagemap_is_active(mdev) ? "active" : "cached";
 }

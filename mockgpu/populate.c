@@ -38,6 +38,7 @@ struct mockgpu_populate_call {
 
 /* What the callback is doing; @call is NULL when it was not our ioctl. */
 struct mockgpu_populate {
+	struct drm_pagemap *dpagemap;
 	struct mockgpu_device *mdev;
 	struct mm_struct *mm;
 	struct mockgpu_populate_call *call;
@@ -92,7 +93,7 @@ mockgpu_populate_alloc(struct mockgpu_populate *populate, unsigned long npages)
 	struct mockgpu_alloc *alloc;
 
 	do {
-		alloc = mockgpu_heap_alloc(populate->mdev, populate->mm,
+		alloc = mockgpu_heap_alloc(populate->dpagemap, populate->mm,
 					   npages, vm_serial);
 		npages /= 2;
 	} while (alloc == ERR_PTR(-ENOSPC) && npages);
@@ -180,6 +181,7 @@ int mockgpu_populate_mm(struct drm_pagemap *dpagemap, unsigned long start,
 {
 	struct mockgpu_device *mdev = mockgpu_pagemap_device(dpagemap);
 	struct mockgpu_populate populate = {
+		.dpagemap = dpagemap,
 		.mdev = mdev,
 		.mm = mm,
 		.call = mockgpu_populate_find_call(mdev),
@@ -231,7 +233,7 @@ static int mockgpu_populate_call(struct mockgpu_vm *vm,
 		return ret;
 
 	mockgpu_populate_begin_call(mdev, call);
-	ret = drm_pagemap_populate_mm(&mdev->pagemap.base, args->addr, end,
+	ret = drm_pagemap_populate_mm(vm->dpagemap, args->addr, end,
 				      vm->mm, args->timeslice_ms);
 	mockgpu_populate_end_call(mdev, call);
 

@@ -32,8 +32,7 @@ static void mockgpu_vm_free(struct kref *refs)
 
 	atomic_dec(&mdev->live_vms);
 	mmdrop(vm->mm);
-	if (mockgpu_device_has_vram(mdev))
-		drm_pagemap_put(&mdev->pagemap.base);
+	drm_pagemap_put(vm->dpagemap);
 	kfree(vm);
 }
 
@@ -84,12 +83,11 @@ static struct mockgpu_vm *mockgpu_vm_create(struct mockgpu_device *mdev)
 	if (!vm)
 		return ERR_PTR(-ENOMEM);
 
-	if (mockgpu_device_has_vram(mdev)) {
-		ret = mockgpu_pagemap_get(mdev);
-		if (ret) {
-			kfree(vm);
-			return ERR_PTR(ret);
-		}
+	vm->dpagemap = mockgpu_pagemap_get(mdev);
+	if (IS_ERR(vm->dpagemap)) {
+		ret = PTR_ERR(vm->dpagemap);
+		kfree(vm);
+		return ERR_PTR(ret);
 	}
 
 	kref_init(&vm->refs);
@@ -108,7 +106,8 @@ static struct mockgpu_vm *mockgpu_vm_create(struct mockgpu_device *mdev)
  * @file: the file
  *
  * Context: Process context, may sleep.
- * Return: 0, -EINVAL, -ENOMEM, -EBUSY when the file has too many, -ENODEV.
+ * Return: 0, -EINVAL, -ENOMEM, -EBUSY when the file has too many, -ENODEV,
+ * -EINTR.
  */
 int mockgpu_vm_create_ioctl(struct drm_device *drm, void *data,
 			    struct drm_file *file)

@@ -7,19 +7,22 @@
 
 struct drm_device;
 struct drm_file;
+struct drm_pagemap;
 struct mockgpu_device;
 struct mm_struct;
 
 /**
  * struct mockgpu_vm - a mirror of an address space
  * @refs: references
- * @mdev: the device; the VM has a reference on its drm_pagemap, if it has one
+ * @mdev: the device
+ * @dpagemap: its drm_pagemap, with a reference; NULL if it has no VRAM
  * @mm: the address space that made it; its memory, not its users, is kept
  * @serial: no other VM of the device has or had the same
  */
 struct mockgpu_vm {
 	struct kref refs;
 	struct mockgpu_device *mdev;
+	struct drm_pagemap *dpagemap;
 	struct mm_struct *mm;
 	u64 serial;
 };
