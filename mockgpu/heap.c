@@ -123,6 +123,7 @@ struct mockgpu_alloc *mockgpu_heap_alloc(struct drm_pagemap *dpagemap,
 		kfree(alloc);
 		return ERR_PTR(ret);
 	}
+	mockgpu_hw_vram_taken(mdev->hw, alloc->first, npages);
 	return alloc;
 }
 

@@ -35,6 +35,7 @@ static int mockgpu_vram_add_pages(struct mockgpu_device *mdev, u64 start,
 	struct dev_pagemap *pagemap = &mdev->vram.pagemap;
 	u64 size = mdev->config.vram_size;
 	void *base;
+	int ret = 0;
 
 	pagemap->type = type;
 	pagemap->range = (struct range){ start, start + size - 1 };
@@ -49,8 +50,10 @@ static int mockgpu_vram_add_pages(struct mockgpu_device *mdev, u64 start,
 	mdev->vram.first_pfn = PHYS_PFN(start);
 	mdev->vram.npages = size >> PAGE_SHIFT;
 	if (type == MEMORY_DEVICE_COHERENT)
-		mockgpu_hw_vram_use(mdev->hw, base, mdev->vram.npages);
-	return 0;
+		ret = mockgpu_hw_vram_use(mdev->hw, base, mdev->vram.npages);
+	if (ret)
+		memunmap_pages(pagemap);
+	return ret;
 }
 
 /* Nothing is at the addresses of private pages; the contents are elsewhere. */

@@ -58,12 +58,14 @@ static void mockgpu_hw_work_on(struct mockgpu_hw *hw, void *memory,
 int mockgpu_hw_access_vram(struct mockgpu_hw *hw, u64 offset, size_t size,
 			   const struct mockgpu_hw_work *work)
 {
-	void *memory = mockgpu_hw_vram_at(hw, offset, size);
+	enum dma_data_direction dir = mockgpu_hw_op_direction(work->op);
+	void *memory = mockgpu_hw_vram_begin(hw, offset, size, dir);
 
 	if (!memory)
 		return -EIO;
 
 	mockgpu_hw_work_on(hw, memory, size, work);
+	mockgpu_hw_vram_end(hw, offset, size, dir);
 	return 0;
 }
 

@@ -50,7 +50,8 @@ int mockgpu_hw_copy_in(struct mockgpu_hw *hw, unsigned long first,
 {
 	size_t asked = npages << PAGE_SHIFT;
 	size_t size = mockgpu_hw_copy_budget(hw, npages) << PAGE_SHIFT;
-	void *to = mockgpu_hw_vram_at(hw, (u64)first << PAGE_SHIFT, asked);
+	u64 offset = (u64)first << PAGE_SHIFT;
+	void *to = mockgpu_hw_vram_begin(hw, offset, asked, DMA_FROM_DEVICE);
 	void *from = mockgpu_hw_dma_begin(hw, iova, asked, DMA_TO_DEVICE);
 	int ret;
 
@@ -58,6 +59,7 @@ int mockgpu_hw_copy_in(struct mockgpu_hw *hw, unsigned long first,
 		return -EIO;
 
 	memcpy(to, from, size);
+	mockgpu_hw_vram_end(hw, offset, size, DMA_FROM_DEVICE);
 	atomic64_add(size, &hw->bytes_copied_in);
 	ret = mockgpu_hw_dma_end(hw, iova, asked, DMA_TO_DEVICE, from);
 	return size < asked ? -EIO : ret;
@@ -78,7 +80,8 @@ int mockgpu_hw_copy_out(struct mockgpu_hw *hw, unsigned long first,
 {
 	size_t asked = npages << PAGE_SHIFT;
 	size_t size = mockgpu_hw_copy_budget(hw, npages) << PAGE_SHIFT;
-	void *from = mockgpu_hw_vram_at(hw, (u64)first << PAGE_SHIFT, asked);
+	void *from = mockgpu_hw_vram_begin(hw, (u64)first << PAGE_SHIFT, asked,
+					   DMA_TO_DEVICE);
 	void *to = mockgpu_hw_dma_begin(hw, iova, asked, DMA_FROM_DEVICE);
 	int ret;
 
@@ -105,11 +108,13 @@ int mockgpu_hw_clear(struct mockgpu_hw *hw, unsigned long first,
 {
 	size_t asked = npages << PAGE_SHIFT;
 	size_t size = mockgpu_hw_copy_budget(hw, npages) << PAGE_SHIFT;
-	void *to = mockgpu_hw_vram_at(hw, (u64)first << PAGE_SHIFT, asked);
+	u64 offset = (u64)first << PAGE_SHIFT;
+	void *to = mockgpu_hw_vram_begin(hw, offset, asked, DMA_FROM_DEVICE);
 
 	if (!to)
 		return -EIO;
 
 	memset(to, 0, size);
+	mockgpu_hw_vram_end(hw, offset, size, DMA_FROM_DEVICE);
 	return size < asked ? -EIO : 0;
 }

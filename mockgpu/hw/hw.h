@@ -81,9 +81,11 @@ void mockgpu_hw_read_stats(struct mockgpu_hw *hw,
 			   struct mockgpu_hw_stats *stats);
 
 int mockgpu_hw_vram_set_aside(struct mockgpu_hw *hw, unsigned long npages);
-void mockgpu_hw_vram_use(struct mockgpu_hw *hw, void *base,
-			 unsigned long npages);
+int mockgpu_hw_vram_use(struct mockgpu_hw *hw, void *base,
+			unsigned long npages);
 void mockgpu_hw_vram_drop(struct mockgpu_hw *hw);
+void mockgpu_hw_vram_taken(struct mockgpu_hw *hw, unsigned long first,
+			   unsigned long npages);
 void mockgpu_hw_vram_freed(struct mockgpu_hw *hw, unsigned long first,
 			   unsigned long npages);
 

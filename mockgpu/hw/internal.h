@@ -31,11 +31,17 @@ struct mockgpu_hw_iommu {
  * @base: where it is
  * @npages: how much
  * @set_aside: it is the device's own and to be freed
+ * @lock: protects @used and @written
+ * @used: a bit for each page that the driver has given out
+ * @written: a bit for each page that has contents since then
  */
 struct mockgpu_hw_vram {
 	void *base;
 	unsigned long npages;
 	bool set_aside;
+	spinlock_t lock;	/* taken with interrupts off, a leaf */
+	unsigned long *used;
+	unsigned long *written;
 };
 
 struct mockgpu_hw {
@@ -58,6 +64,11 @@ void *mockgpu_hw_dma_begin(struct mockgpu_hw *hw, dma_addr_t iova, size_t size,
 			   enum dma_data_direction dir);
 int mockgpu_hw_dma_end(struct mockgpu_hw *hw, dma_addr_t iova, size_t size,
 		       enum dma_data_direction dir, const void *memory);
-void *mockgpu_hw_vram_at(struct mockgpu_hw *hw, u64 offset, u64 size);
+void mockgpu_hw_vram_init(struct mockgpu_hw_vram *vram);
+bool mockgpu_hw_vram_has(struct mockgpu_hw *hw, u64 offset, u64 size);
+void *mockgpu_hw_vram_begin(struct mockgpu_hw *hw, u64 offset, u64 size,
+			    enum dma_data_direction dir);
+void mockgpu_hw_vram_end(struct mockgpu_hw *hw, u64 offset, u64 size,
+			 enum dma_data_direction dir);
 
 #endif

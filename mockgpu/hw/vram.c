@@ -1,14 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
  * The memory of the device, by page number or byte offset.
+ *
+ * It knows which pages the driver has given out, and which of them have got
+ * contents since then: use of any other, or a look at what the last user left
+ * behind, is a mistake of the driver.
+ *
+ * Locks: mockgpu_hw_vram.lock is taken in any context, with interrupts off, and
+ * nothing is taken inside of it.
  */
+#include <linux/bitmap.h>
 #include <linux/mm.h>
+#include <linux/slab.h>
 #include <linux/vmalloc.h>
 
 #include "internal.h"
 
 /* What a freed page is filled with, so that a use of it shows. */
 #define MOCKGPU_HW_POISON	0x5a
+
+/**
+ * mockgpu_hw_vram_init() - no VRAM
+ * @vram: zeroed
+ *
+ * Context: Process context.
+ */
+void mockgpu_hw_vram_init(struct mockgpu_hw_vram *vram)
+{
+	spin_lock_init(&vram->lock);
+}
 
 /**
  * mockgpu_hw_vram_set_aside() - give the device RAM the kernel can spare
@@ -22,13 +42,31 @@ int mockgpu_hw_vram_set_aside(struct mockgpu_hw *hw, unsigned long npages)
 {
 	void *base = __vmalloc((size_t)npages << PAGE_SHIFT,
 			       GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN);
+	int ret;
 
 	if (!base)
 		return -ENOMEM;
 
-	mockgpu_hw_vram_use(hw, base, npages);
-	hw->vram.set_aside = true;
-	return 0;
+	ret = mockgpu_hw_vram_use(hw, base, npages);
+	if (ret)
+		vfree(base);
+	else
+		hw->vram.set_aside = true;
+	return ret;
+}
+
+static unsigned long *mockgpu_hw_vram_new_map(unsigned long npages)
+{
+	return kvcalloc(BITS_TO_LONGS(npages), sizeof(unsigned long),
+			GFP_KERNEL);
+}
+
+static void mockgpu_hw_vram_free_maps(struct mockgpu_hw_vram *vram)
+{
+	kvfree(vram->used);
+	vram->used = NULL;
+	kvfree(vram->written);
+	vram->written = NULL;
 }
 
 /**
@@ -37,13 +75,24 @@ int mockgpu_hw_vram_set_aside(struct mockgpu_hw *hw, unsigned long npages)
  * @base: where the CPU sees the memory, until mockgpu_hw_vram_drop()
  * @npages: how much
  *
- * Context: Any.
+ * Context: Process context, may sleep.
+ * Return: 0, or -ENOMEM.
  */
-void mockgpu_hw_vram_use(struct mockgpu_hw *hw, void *base,
-			 unsigned long npages)
+int mockgpu_hw_vram_use(struct mockgpu_hw *hw, void *base,
+			unsigned long npages)
 {
-	hw->vram.base = base;
-	hw->vram.npages = npages;
+	struct mockgpu_hw_vram *vram = &hw->vram;
+
+	vram->used = mockgpu_hw_vram_new_map(npages);
+	vram->written = mockgpu_hw_vram_new_map(npages);
+	if (!vram->used || !vram->written) {
+		mockgpu_hw_vram_free_maps(vram);
+		return -ENOMEM;
+	}
+
+	vram->base = base;
+	vram->npages = npages;
+	return 0;
 }
 
 /**
@@ -54,30 +103,137 @@ void mockgpu_hw_vram_use(struct mockgpu_hw *hw, void *base,
  */
 void mockgpu_hw_vram_drop(struct mockgpu_hw *hw)
 {
-	if (hw->vram.set_aside)
-		vfree(hw->vram.base);
-	hw->vram = (struct mockgpu_hw_vram){};
+	struct mockgpu_hw_vram *vram = &hw->vram;
+
+	if (vram->set_aside)
+		vfree(vram->base);
+	mockgpu_hw_vram_free_maps(vram);
+	vram->set_aside = false;
+	vram->base = NULL;
+	vram->npages = 0;
 }
 
 /**
- * mockgpu_hw_vram_at() - where a piece of VRAM is
+ * mockgpu_hw_vram_has() - is there such a piece of VRAM
  * @hw: the device
  * @offset: first byte of the piece
  * @size: bytes
  *
  * Context: Any.
- * Return: the memory, or NULL when it is not inside of VRAM.
+ * Return: true if there is; if not, the driver has been caught.
  */
-void *mockgpu_hw_vram_at(struct mockgpu_hw *hw, u64 offset, u64 size)
+bool mockgpu_hw_vram_has(struct mockgpu_hw *hw, u64 offset, u64 size)
 {
 	u64 total = (u64)hw->vram.npages << PAGE_SHIFT;
 
 	if (offset <= total && size <= total - offset)
-		return hw->vram.base + offset;
+		return true;
 
 	mockgpu_hw_error(hw, "%llu bytes at VRAM offset 0x%llx: there are only %llu",
 			 size, offset, total);
-	return NULL;
+	return false;
+}
+
+static bool mockgpu_hw_all_set(struct mockgpu_hw_vram *vram,
+			       const unsigned long *map, unsigned long first,
+			       unsigned long npages)
+{
+	unsigned long end = first + npages;
+	unsigned long flags;
+	bool all;
+
+	spin_lock_irqsave(&vram->lock, flags);
+	all = find_next_zero_bit(map, end, first) >= end;
+	spin_unlock_irqrestore(&vram->lock, flags);
+
+	return all;
+}
+
+static bool mockgpu_hw_vram_check(struct mockgpu_hw *hw, unsigned long first,
+				  unsigned long npages,
+				  enum dma_data_direction dir)
+{
+	struct mockgpu_hw_vram *vram = &hw->vram;
+
+	if (!mockgpu_hw_all_set(vram, vram->used, first, npages)) {
+		mockgpu_hw_error(hw, "VRAM pages %lu to %lu are not all allocated",
+				 first, first + npages - 1);
+		return false;
+	}
+	if (dir != DMA_FROM_DEVICE &&
+	    !mockgpu_hw_all_set(vram, vram->written, first, npages)) {
+		mockgpu_hw_error(hw, "VRAM pages %lu to %lu are read before all were written",
+				 first, first + npages - 1);
+		return false;
+	}
+	return true;
+}
+
+/**
+ * mockgpu_hw_vram_begin() - a piece of VRAM is about to be used
+ * @hw: the device
+ * @offset: first byte of the piece
+ * @size: bytes, not 0
+ * @dir: DMA_TO_DEVICE to read, DMA_FROM_DEVICE to write, or both
+ *
+ * Context: Any.
+ * Return: the memory, or NULL when the driver has been caught.
+ */
+void *mockgpu_hw_vram_begin(struct mockgpu_hw *hw, u64 offset, u64 size,
+			    enum dma_data_direction dir)
+{
+	unsigned long first = PHYS_PFN(offset);
+	unsigned long last = PHYS_PFN(offset + size - 1);
+
+	if (!mockgpu_hw_vram_has(hw, offset, size) ||
+	    !mockgpu_hw_vram_check(hw, first, last - first + 1, dir))
+		return NULL;
+	return hw->vram.base + offset;
+}
+
+/**
+ * mockgpu_hw_vram_end() - a piece of VRAM has been used
+ * @hw: the device
+ * @offset: first byte of the piece, as from mockgpu_hw_vram_begin()
+ * @size: bytes that were used, may be 0
+ * @dir: as for mockgpu_hw_vram_begin()
+ *
+ * Context: Any.
+ */
+void mockgpu_hw_vram_end(struct mockgpu_hw *hw, u64 offset, u64 size,
+			 enum dma_data_direction dir)
+{
+	struct mockgpu_hw_vram *vram = &hw->vram;
+	unsigned long first = PHYS_PFN(offset);
+	unsigned long flags;
+
+	if (dir == DMA_TO_DEVICE || !size)
+		return;
+
+	spin_lock_irqsave(&vram->lock, flags);
+	bitmap_set(vram->written, first,
+		   PHYS_PFN(offset + size - 1) - first + 1);
+	spin_unlock_irqrestore(&vram->lock, flags);
+}
+
+/**
+ * mockgpu_hw_vram_taken() - the driver gives these pages to somebody
+ * @hw: the device
+ * @first: first VRAM page
+ * @npages: how many
+ *
+ * Context: Any.
+ */
+void mockgpu_hw_vram_taken(struct mockgpu_hw *hw, unsigned long first,
+			   unsigned long npages)
+{
+	struct mockgpu_hw_vram *vram = &hw->vram;
+	unsigned long flags;
+
+	spin_lock_irqsave(&vram->lock, flags);
+	bitmap_set(vram->used, first, npages);
+	bitmap_clear(vram->written, first, npages);
+	spin_unlock_irqrestore(&vram->lock, flags);
 }
 
 /**
@@ -91,13 +247,15 @@ void *mockgpu_hw_vram_at(struct mockgpu_hw *hw, u64 offset, u64 size)
 void mockgpu_hw_vram_freed(struct mockgpu_hw *hw, unsigned long first,
 			   unsigned long npages)
 {
+	u64 offset = (u64)first << PAGE_SHIFT;
 	u64 size = (u64)npages << PAGE_SHIFT;
-	void *memory;
+	struct mockgpu_hw_vram *vram = &hw->vram;
+	unsigned long flags;
 
-	if (!READ_ONCE(hw->knobs.poison))
-		return;
+	if (READ_ONCE(hw->knobs.poison))
+		memset(vram->base + offset, MOCKGPU_HW_POISON, size);
 
-	memory = mockgpu_hw_vram_at(hw, (u64)first << PAGE_SHIFT, size);
-	if (memory)
-		memset(memory, MOCKGPU_HW_POISON, size);
+	spin_lock_irqsave(&vram->lock, flags);
+	bitmap_clear(vram->used, first, npages);
+	spin_unlock_irqrestore(&vram->lock, flags);
 }
