@@ -20,11 +20,23 @@
 #include "access.h"
 #include "args.h"
 #include "device.h"
+#include "foreign.h"
 #include "hw/hw.h"
 #include "mirror.h"
 #include "vm.h"
 
-/* One command: a chunk of it is [@start, @end). */
+/* Pages of other devices may come back as fast as they are brought home. */
+#define MOCKGPU_ACCESS_TRIES	20
+/* Longer than a device usually needs to go away, all tries together. */
+#define MOCKGPU_ACCESS_PAUSE	(HZ / 10)
+
+/* The memory is shared: others map and use it at the same time. */
+#define MOCKGPU_ACCESS_ATTRS	DMA_ATTR_SKIP_CPU_SYNC
+
+/*
+ * One command: what is left of a chunk is [@start, @end), with @data in
+ * @buffer. @foreign is what has to come home first.
+ */
 struct mockgpu_access {
 	struct mockgpu_device *mdev;
 	struct mm_struct *mm;
@@ -35,6 +47,8 @@ struct mockgpu_access {
 	unsigned long start;
 	unsigned long end;
 	void *buffer;
+	void *data;
+	struct mockgpu_alloc *foreign;
 };
 
 static bool mockgpu_access_uses_data(u32 op)
@@ -92,19 +106,38 @@ static int mockgpu_access_system(struct mockgpu_access *access,
 {
 	enum dma_data_direction dir = mockgpu_access_direction(work->op);
 	struct device *dev = access->mdev->drm.dev;
-	dma_addr_t iova;
+	struct mockgpu_hw_addr addr = { .bus = MOCKGPU_HW_BUS_DMA };
 	int ret;
 
-	iova = dma_map_page(dev, page, offset, size, dir);
-	if (dma_mapping_error(dev, iova))
+	addr.addr = dma_map_page_attrs(dev, page, offset, size, dir,
+				       MOCKGPU_ACCESS_ATTRS);
+	if (dma_mapping_error(dev, addr.addr))
 		return -ENOMEM;
 
-	ret = mockgpu_hw_access_dma(access->mdev->hw, iova, size, work);
-	dma_unmap_page(dev, iova, size, dir);
+	ret = mockgpu_hw_access_bus(access->mdev->hw, addr, size, work);
+	dma_unmap_page_attrs(dev, addr.addr, size, dir, MOCKGPU_ACCESS_ATTRS);
 
 	/* It is still mapped writable, so nobody has truncated it. */
 	if (work->op != MOCKGPU_HW_READ)
 		folio_mark_dirty(page_folio(page));
+	return ret;
+}
+
+/* Over the link; where there is none, -EXDEV with what has to come home. */
+static int mockgpu_access_foreign(struct mockgpu_access *access,
+				  struct page *page, unsigned int offset,
+				  unsigned int size,
+				  const struct mockgpu_hw_work *work)
+{
+	int ret;
+
+	ret = mockgpu_foreign_access(access->mdev, page, offset, size, work,
+				     mockgpu_access_direction(work->op));
+	if (ret == -EXDEV) {
+		access->foreign = mockgpu_foreign_get(page);
+		if (!access->foreign)
+			ret = -EFAULT;
+	}
 	return ret;
 }
 
@@ -124,21 +157,20 @@ static int mockgpu_access_page(struct mockgpu_access *access,
 					      size, work);
 	}
 
-	/* Another device's; nothing is known of how to reach it. */
 	if (is_device_private_page(page) || is_device_coherent_page(page))
-		return -EFAULT;
+		return mockgpu_access_foreign(access, page, offset, size,
+					      work);
 
 	return mockgpu_access_system(access, page, offset, size, work);
 }
 
-/* With the mirror locked. Moves @start on by what was done. */
+/* With the mirror locked. Moves @start and @data on by what was done. */
 static int mockgpu_access_pages(struct mockgpu_access *access)
 {
 	unsigned long first = PAGE_ALIGN_DOWN(access->start);
 	struct mockgpu_hw_work work = {
 		.op = access->op,
 		.value = access->value,
-		.data = access->buffer,
 	};
 	unsigned int offset, size;
 	struct page *page;
@@ -150,13 +182,14 @@ static int mockgpu_access_pages(struct mockgpu_access *access)
 		page = hmm_pfn_to_page(access->mirror.pfns[(access->start -
 							    first) >>
 							   PAGE_SHIFT]);
+		work.data = access->data;
 		ret = mockgpu_access_page(access, page, offset, size, &work);
 		if (ret)
 			return ret;
 
 		access->start += size;
-		if (work.data)
-			work.data += size;
+		if (access->data)
+			access->data += size;
 	}
 	return 0;
 }
@@ -184,22 +217,73 @@ static int mockgpu_access_mirror(struct mockgpu_access *access)
 	return ret;
 }
 
-/* What was done counts only once the caller has the data. */
-static int mockgpu_access_chunk(struct mockgpu_access *access)
+/* While this runs the device cannot go away; in between it can. */
+static int mockgpu_access_bound(struct mockgpu_access *access)
 {
-	void __user *data = u64_to_user_ptr(access->user_data);
-	unsigned long start = access->start;
 	int idx, ret;
-
-	if (access->op == MOCKGPU_HW_WRITE &&
-	    copy_from_user(access->buffer, data, access->end - start))
-		return -EFAULT;
 
 	if (!drm_dev_enter(&access->mdev->drm, &idx))
 		return -ENODEV;
 	ret = mockgpu_access_mirror(access);
 	drm_dev_exit(idx);
 
+	return ret;
+}
+
+/*
+ * A device that goes away brings its pages home by itself. It waits for all
+ * who are bound to any device, so that this must not be.
+ */
+static int mockgpu_access_bring_home(struct mockgpu_access *access)
+{
+	int ret = mockgpu_foreign_bring_home(access->foreign);
+
+	access->foreign = NULL;
+	if (ret == -ENODEV) {
+		schedule_timeout_killable(MOCKGPU_ACCESS_PAUSE);
+		ret = 0;
+	}
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	return ret ? -EFAULT : 0;
+}
+
+/* Gives up after that many times without getting anywhere. */
+static int mockgpu_access_reach(struct mockgpu_access *access)
+{
+	unsigned int tries = 0;
+	unsigned long start;
+	int ret;
+
+	do {
+		start = access->start;
+		ret = mockgpu_access_bound(access);
+		if (ret != -EXDEV)
+			return ret;
+
+		ret = mockgpu_access_bring_home(access);
+		if (ret)
+			return ret;
+		if (start != access->start)
+			tries = 0;
+	} while (tries++ < MOCKGPU_ACCESS_TRIES);
+
+	return -EFAULT;
+}
+
+/* What was done counts only once the caller has the data. */
+static int mockgpu_access_chunk(struct mockgpu_access *access)
+{
+	void __user *data = u64_to_user_ptr(access->user_data);
+	unsigned long start = access->start;
+	int ret;
+
+	if (access->op == MOCKGPU_HW_WRITE &&
+	    copy_from_user(access->buffer, data, access->end - start))
+		return -EFAULT;
+
+	access->data = access->buffer;
+	ret = mockgpu_access_reach(access);
 	if (access->op == MOCKGPU_HW_READ &&
 	    copy_to_user(data, access->buffer, access->start - start)) {
 		access->start = start;
@@ -285,8 +369,9 @@ static int mockgpu_access_vm(struct mockgpu_vm *vm,
  *
  * Context: Process context, may sleep.
  * Return: 0, -EINVAL, -ENOENT or -EPERM for the VM, -EFAULT no mapping, no
- * permission, bad buffer or memory of another device, -EBUSY the mapping kept
- * changing, -EIO the device caught a bad DMA address, -ENOMEM, -ENODEV, -EINTR.
+ * permission, bad buffer or memory of another device that does not come home,
+ * -EBUSY the mapping kept changing, -EIO the device caught a bad address,
+ * -ENOMEM, -ENODEV, -EINTR.
  */
 int mockgpu_access_ioctl(struct drm_device *drm, void *data,
 			 struct drm_file *file)

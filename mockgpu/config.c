@@ -20,6 +20,7 @@
 #include <drm/drm_gpusvm_backport.h>
 
 #include "config.h"
+#include "links.h"
 #include "reserved.h"
 
 #define MOCKGPU_DEFAULT_PRIVATE_SIZE	((u64)SZ_256M)
@@ -39,6 +40,10 @@ MODULE_PARM_DESC(vram_base, "Physical start of reserved RAM for VRAM, a multiple
 static char *tier = "auto";
 module_param(tier, charp, 0444);
 MODULE_PARM_DESC(tier, "Kind of VRAM: auto, private, coherent or system (default: auto, the best the kernel can do)");
+
+static char *links = "none";
+module_param(links, charp, 0444);
+MODULE_PARM_DESC(links, "Links over which devices use each other's VRAM: none, all, or pairs of device numbers such as 0-1,1-2; data moves over those within groups in which each device has a link to each other (default: none)");
 
 static bool test_knobs;
 module_param(test_knobs, bool, 0444);
@@ -117,6 +122,16 @@ static int mockgpu_config_set_base(struct mockgpu_config *config)
 		return -EINVAL;
 	}
 	return 0;
+}
+
+static int mockgpu_config_set_links(struct mockgpu_config *config)
+{
+	if (!mockgpu_links_parse(links, config->devices, config->links))
+		return 0;
+
+	pr_err("links=%s: give none, all, or pairs of device numbers below %u such as 0-1,1-2\n",
+	       links, config->devices);
+	return -EINVAL;
 }
 
 static int mockgpu_config_check_total(const struct mockgpu_config *config,
@@ -303,6 +318,8 @@ int mockgpu_config_build(struct mockgpu_config *config)
 	if (!ret)
 		ret = mockgpu_config_set_base(config);
 	if (!ret)
+		ret = mockgpu_config_set_links(config);
+	if (!ret)
 		ret = mockgpu_config_set_tier(config);
 	return ret;
 }
@@ -364,6 +381,7 @@ void mockgpu_config_device(const struct mockgpu_config *config,
 		.tier = config->tier,
 		.vram_size = config->vram_size,
 		.vram_base = config->vram_base + index * config->vram_size,
+		.links = config->links[index],
 		.test_knobs = config->test_knobs,
 	};
 }

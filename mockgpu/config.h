@@ -6,7 +6,9 @@
 
 #include <drm/mockgpu_drm.h>
 
-#define MOCKGPU_MAX_DEVICES	16
+#include "hw/hw.h"
+
+#define MOCKGPU_MAX_DEVICES	MOCKGPU_HW_PORTS
 
 /**
  * struct mockgpu_config - what the module is to make, complete and checked
@@ -15,6 +17,7 @@
  * @vram_size: bytes of VRAM of each
  * @vram_base: for the coherent tier: the reserved RAM, claimed; the devices
  *	take consecutive pieces of @vram_size
+ * @links: for each device, bit n is set for a link to device n
  * @test_knobs: devices can be told to fail
  * @limit: why the tier is this one and not a better one
  */
@@ -23,6 +26,7 @@ struct mockgpu_config {
 	enum drm_mockgpu_tier tier;
 	u64 vram_size;
 	u64 vram_base;
+	u32 links[MOCKGPU_MAX_DEVICES];
 	bool test_knobs;
 	const char *limit;
 };
@@ -34,6 +38,7 @@ struct mockgpu_config {
  * @tier: what kind of VRAM it has
  * @vram_size: bytes of VRAM
  * @vram_base: for the coherent tier: its reserved RAM
+ * @links: bit n is set for a link to device n
  * @test_knobs: it can be told to fail
  */
 struct mockgpu_device_config {
@@ -42,6 +47,7 @@ struct mockgpu_device_config {
 	enum drm_mockgpu_tier tier;
 	u64 vram_size;
 	u64 vram_base;
+	u32 links;
 	bool test_knobs;
 };
 

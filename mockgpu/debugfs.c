@@ -32,6 +32,7 @@ static const char * const mockgpu_counter_names[MOCKGPU_COUNTER_COUNT] = {
 	[MOCKGPU_COUNTER_LIVE_VMS] = "live_vms",
 	[MOCKGPU_COUNTER_LIVE_DEVICE_PAGES] = "live_device_pages",
 	[MOCKGPU_COUNTER_LIVE_ZDD] = "live_zdd",
+	[MOCKGPU_COUNTER_LIVE_PEER_PAGES] = "live_peer_pages",
 };
 
 /* First and last page, size, VM (0 for none) of each allocation. */
@@ -75,7 +76,9 @@ static void mockgpu_debugfs_add_knobs(struct mockgpu_device *mdev,
 	struct mockgpu_hw_knobs *knobs = mockgpu_hw_knobs(mdev->hw);
 
 	debugfs_create_atomic_t("fail_populate", 0600, root,
-				&mdev->fail_populate);
+				&mdev->knobs.fail_populate);
+	debugfs_create_atomic_t("fail_device_map", 0600, root,
+				&mdev->knobs.fail_device_map);
 	debugfs_create_atomic_t("fail_dma_map", 0600, root,
 				&knobs->fail_dma_map);
 	debugfs_create_atomic_t("fail_copy", 0600, root, &knobs->fail_copy);

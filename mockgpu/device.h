@@ -16,6 +16,17 @@ struct drm_pagemap_cache;
 struct mockgpu_hw;
 
 /**
+ * struct mockgpu_knobs - ways to make the driver misbehave
+ * @fail_populate: the n-th allocation from now on has no pages; 0 is off
+ * @fail_device_map: the n-th mapping of its VRAM for a linked device from now
+ *	on is refused; 0 is off
+ */
+struct mockgpu_knobs {
+	atomic_t fail_populate;
+	atomic_t fail_device_map;
+};
+
+/**
  * struct mockgpu_device - the driver's side of one device
  * @drm: the DRM device; all of this lives as long as it does
  * @config: what the device was to be
@@ -28,7 +39,7 @@ struct mockgpu_hw;
  * @vm_serial: last number given to a VM
  * @populate_lock: protects @populate_calls
  * @populate_calls: POPULATE commands that are running
- * @fail_populate: knob: the n-th allocation from now on has no pages
+ * @knobs: for tests
  */
 struct mockgpu_device {
 	struct drm_device drm;
@@ -42,7 +53,7 @@ struct mockgpu_device {
 	atomic64_t vm_serial;
 	spinlock_t populate_lock;	/* a leaf inside of mmap_lock */
 	struct list_head populate_calls;
-	atomic_t fail_populate;
+	struct mockgpu_knobs knobs;
 };
 
 static inline struct mockgpu_device *

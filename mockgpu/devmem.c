@@ -17,7 +17,8 @@
 #include "vram.h"
 
 typedef int (*mockgpu_copy_fn)(struct mockgpu_hw *hw, unsigned long first,
-			       dma_addr_t iova, unsigned long npages);
+			       struct mockgpu_hw_addr addr,
+			       unsigned long npages);
 
 static struct mockgpu_device *mockgpu_devmem_device(struct page *page)
 {
@@ -45,7 +46,8 @@ static int mockgpu_devmem_copy(struct page **pages,
 	mockgpu_hw_copy_begin(mdev->hw);
 	for (i = 0; i < npages && !ret; i += NR_PAGES(addr[i].order))
 		ret = copy(mdev->hw, mockgpu_vram_index(&mdev->vram, pages[i]),
-			   addr[i].addr, NR_PAGES(addr[i].order));
+			   mockgpu_pagemap_bus(&addr[i]),
+			   NR_PAGES(addr[i].order));
 	return ret;
 }
 
@@ -107,7 +109,7 @@ static int mockgpu_devmem_populate(struct drm_pagemap_devmem *devmem,
 	struct mockgpu_device *mdev = alloc->mdev;
 	unsigned long i;
 
-	if (mockgpu_hw_knob_hits(&mdev->fail_populate))
+	if (mockgpu_hw_knob_hits(&mdev->knobs.fail_populate))
 		return -ENOMEM;
 
 	for (i = 0; i < npages; i++)

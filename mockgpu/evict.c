@@ -10,6 +10,7 @@
 #include <linux/slab.h>
 
 #include <drm/drm.h>
+#include <drm/drm_drv.h>
 #include <drm/drm_pagemap.h>
 #include <drm/drm_print.h>
 #include <drm/mockgpu_drm.h>
@@ -23,6 +24,27 @@
 
 #define MOCKGPU_EVICT_PAUSE	(HZ / 20)
 #define MOCKGPU_EVICT_COMPLAIN	(10 * HZ)
+
+/**
+ * mockgpu_evict_alloc() - bring one allocation home
+ * @alloc: the allocation
+ *
+ * Context: Process context, may sleep for a bounded time.
+ * Return: 0, -EBUSY when somebody holds pages, -ENOMEM, -EINTR, -EIO, or
+ * -ENODEV when the device is going away, which brings it home too.
+ */
+int mockgpu_evict_alloc(struct mockgpu_alloc *alloc)
+{
+	int idx, ret;
+
+	/* The frames are looked at, free or not, so they have to be there. */
+	if (!drm_dev_enter(&alloc->mdev->drm, &idx))
+		return -ENODEV;
+	ret = drm_pagemap_evict_to_ram(&alloc->devmem);
+	drm_dev_exit(idx);
+
+	return ret;
+}
 
 static void mockgpu_evict_count(struct drm_mockgpu_evict *args, int ret)
 {
@@ -49,8 +71,7 @@ static int mockgpu_evict_many(struct mockgpu_device *mdev, u64 vm_serial,
 		if (vm_serial && alloc->vm_serial != vm_serial)
 			continue;
 
-		mockgpu_evict_count(args,
-				    drm_pagemap_evict_to_ram(&alloc->devmem));
+		mockgpu_evict_count(args, mockgpu_evict_alloc(alloc));
 		cond_resched();
 	}
 	mockgpu_heap_put(&mdev->heap, alloc);
@@ -105,7 +126,6 @@ static int mockgpu_evict_addr(struct mockgpu_vm *vm,
 			      struct drm_mockgpu_evict *args)
 {
 	struct mockgpu_mirror *mirror = kzalloc(sizeof(*mirror), GFP_KERNEL);
-	struct mockgpu_heap *heap = &vm->mdev->heap;
 	struct mockgpu_alloc *alloc;
 
 	if (!mirror)
@@ -116,8 +136,8 @@ static int mockgpu_evict_addr(struct mockgpu_vm *vm,
 	if (IS_ERR(alloc))
 		return PTR_ERR(alloc);
 
-	mockgpu_evict_count(args, drm_pagemap_evict_to_ram(&alloc->devmem));
-	mockgpu_heap_put(heap, alloc);
+	mockgpu_evict_count(args, mockgpu_evict_alloc(alloc));
+	mockgpu_heap_put(&vm->mdev->heap, alloc);
 	return 0;
 }
 

@@ -51,18 +51,40 @@ static void mockgpu_pagemap_destroy(struct drm_pagemap *dpagemap,
 	kfree(pagemap);
 }
 
-/* Nobody but the device itself reaches its VRAM; others get the pages home. */
+/* Where a device finds VRAM of a linked one; without a link it has to move. */
 static struct drm_pagemap_addr
 mockgpu_pagemap_device_map(struct drm_pagemap *dpagemap, struct device *dev,
 			   struct page *page, unsigned int order,
 			   enum dma_data_direction dir)
 {
-	return drm_pagemap_addr_encode(DMA_MAPPING_ERROR,
-				       DRM_INTERCONNECT_DRIVER, order, dir);
+	struct mockgpu_device *mdev = mockgpu_pagemap_device(dpagemap);
+	const struct mockgpu_hw_window window = {
+		.offset = (u64)mockgpu_vram_index(&mdev->vram, page) <<
+			  PAGE_SHIFT,
+		.size = PAGE_SIZE << order,
+		.dir = dir,
+	};
+	dma_addr_t addr;
+
+	if (mockgpu_hw_knob_hits(&mdev->knobs.fail_device_map) ||
+	    mockgpu_hw_link_map(mdev->hw, dev, &window, &addr))
+		addr = DMA_MAPPING_ERROR;
+	return drm_pagemap_addr_encode(addr, MOCKGPU_PAGEMAP_LINK, order, dir);
+}
+
+static void mockgpu_pagemap_device_unmap(struct drm_pagemap *dpagemap,
+					 struct device *dev,
+					 const struct drm_pagemap_addr *addr)
+{
+	struct mockgpu_device *mdev = mockgpu_pagemap_device(dpagemap);
+
+	mockgpu_hw_link_unmap(mdev->hw, dev, addr->addr,
+			      PAGE_SIZE << addr->order, addr->dir);
 }
 
 static const struct drm_pagemap_ops mockgpu_pagemap_ops = {
 	.device_map = mockgpu_pagemap_device_map,
+	.device_unmap = mockgpu_pagemap_device_unmap,
 	.populate_mm = mockgpu_populate_mm,
 	.destroy = mockgpu_pagemap_destroy,
 };
@@ -170,6 +192,34 @@ static bool mockgpu_pagemap_is_active(struct mockgpu_device *mdev)
 
 	drm_pagemap_put(dpagemap);
 	return dpagemap;
+}
+
+/**
+ * mockgpu_pagemap_is_ours() - is it the drm_pagemap of one of our devices
+ * @dpagemap: any drm_pagemap, or NULL
+ *
+ * Context: Any.
+ * Return: true if it is.
+ */
+bool mockgpu_pagemap_is_ours(const struct drm_pagemap *dpagemap)
+{
+	return dpagemap && dpagemap->ops == &mockgpu_pagemap_ops;
+}
+
+/**
+ * mockgpu_pagemap_bus() - from an address of the SVM module to the device's
+ * @addr: of system memory, or of VRAM of a linked device
+ *
+ * Context: Any.
+ * Return: the address as the device has to be given it.
+ */
+struct mockgpu_hw_addr mockgpu_pagemap_bus(const struct drm_pagemap_addr *addr)
+{
+	return (struct mockgpu_hw_addr){
+		.bus = addr->proto == MOCKGPU_PAGEMAP_LINK ?
+		       MOCKGPU_HW_BUS_LINK : MOCKGPU_HW_BUS_DMA,
+		.addr = addr->addr,
+	};
 }
 
 /**

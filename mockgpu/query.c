@@ -103,6 +103,7 @@ static void mockgpu_query_hw_counters(struct mockgpu_hw *hw, u64 *values)
 	values[MOCKGPU_COUNTER_BYTES_ACCESSED] = stats.bytes_accessed;
 	values[MOCKGPU_COUNTER_DEVICE_ERRORS] = stats.errors;
 	values[MOCKGPU_COUNTER_LIVE_DMA_PAGES] = stats.live_dma_pages;
+	values[MOCKGPU_COUNTER_LIVE_PEER_PAGES] = stats.live_peer_pages;
 }
 
 /**

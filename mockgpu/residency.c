@@ -91,7 +91,7 @@ static int mockgpu_residency_look_all(struct mockgpu_residency *residency,
 		return ret;
 
 	for (i = 0; i < config->devices && !ret && unknown; i++)
-		if (i != config->index)
+		if (i != config->index && mockgpu_vram_owner(i))
 			ret = mockgpu_residency_look(residency, start, end, i,
 						     &unknown);
 	return ret;

@@ -14,19 +14,56 @@
 #include "hw/hw.h"
 #include "vram.h"
 
-/* Only their addresses count: page tables of different devices differ. */
-static char mockgpu_vram_owners[MOCKGPU_MAX_DEVICES];
+static DRM_PAGEMAP_OWNER_LIST_DEFINE(mockgpu_vram_peers);
+
+/*
+ * Of the devices that have pages; those that reach all of each other's share
+ * one. Only its address counts, so it does no harm if it is a little old.
+ */
+static void *mockgpu_vram_owners[MOCKGPU_MAX_DEVICES];
 
 /**
  * mockgpu_vram_owner() - whose pages are those of a device
  * @index: which device
  *
  * Context: Any.
- * Return: what dev_pagemap.owner of that device is.
+ * Return: what dev_pagemap.owner of that device is, NULL if it has no pages.
  */
 void *mockgpu_vram_owner(unsigned int index)
 {
-	return &mockgpu_vram_owners[index];
+	return READ_ONCE(mockgpu_vram_owners[index]);
+}
+
+static bool mockgpu_vram_is_linked(struct drm_pagemap_peer *one,
+				   struct drm_pagemap_peer *other)
+{
+	const struct mockgpu_device *mdev = one->private;
+	const struct mockgpu_device *peer = other->private;
+
+	return mdev->config.links & BIT(peer->config.index);
+}
+
+/* Before there are pages. */
+static int mockgpu_vram_join(struct mockgpu_device *mdev)
+{
+	struct drm_pagemap_peer *peer = &mdev->vram.peer;
+	int ret;
+
+	peer->private = mdev;
+	ret = drm_pagemap_acquire_owner(peer, &mockgpu_vram_peers,
+					mockgpu_vram_is_linked);
+	if (ret)
+		return ret;
+
+	WRITE_ONCE(mockgpu_vram_owners[mdev->config.index], peer->owner);
+	return 0;
+}
+
+/* When there are none any more. */
+static void mockgpu_vram_leave(struct mockgpu_device *mdev)
+{
+	WRITE_ONCE(mockgpu_vram_owners[mdev->config.index], NULL);
+	drm_pagemap_release_owner(&mdev->vram.peer);
 }
 
 static int mockgpu_vram_add_pages(struct mockgpu_device *mdev, u64 start,
@@ -41,7 +78,7 @@ static int mockgpu_vram_add_pages(struct mockgpu_device *mdev, u64 start,
 	pagemap->range = (struct range){ start, start + size - 1 };
 	pagemap->nr_range = 1;
 	pagemap->ops = drm_pagemap_pagemap_ops_get();
-	pagemap->owner = mockgpu_vram_owner(mdev->config.index);
+	pagemap->owner = mdev->vram.peer.owner;
 
 	base = memremap_pages(pagemap, numa_mem_id());
 	if (IS_ERR(base))
@@ -88,6 +125,14 @@ drop:
 	return ret;
 }
 
+static int mockgpu_vram_init_pages(struct mockgpu_device *mdev)
+{
+	if (mdev->config.tier == MOCKGPU_TIER_PRIVATE)
+		return mockgpu_vram_init_private(mdev);
+	return mockgpu_vram_add_pages(mdev, mdev->config.vram_base,
+				      MEMORY_DEVICE_COHERENT);
+}
+
 /**
  * mockgpu_vram_init() - make VRAM usable for processes
  * @mdev: the device; nothing happens when it has no VRAM
@@ -99,22 +144,24 @@ int mockgpu_vram_init(struct mockgpu_device *mdev)
 {
 	int ret;
 
-	switch (mdev->config.tier) {
-	case MOCKGPU_TIER_PRIVATE:
-		ret = mockgpu_vram_init_private(mdev);
-		break;
-	case MOCKGPU_TIER_COHERENT:
-		ret = mockgpu_vram_add_pages(mdev, mdev->config.vram_base,
-					     MEMORY_DEVICE_COHERENT);
-		break;
-	default:
+	if (!mockgpu_device_has_vram(mdev))
 		return 0;
-	}
 
+	ret = mockgpu_vram_join(mdev);
 	if (ret)
+		return ret;
+
+	ret = mockgpu_vram_init_pages(mdev);
+	if (ret) {
 		drm_err(&mdev->drm, "no device pages for %llu MiB of VRAM: error %d\n",
 			mdev->config.vram_size / SZ_1M, ret);
-	return ret;
+		mockgpu_vram_leave(mdev);
+		return ret;
+	}
+
+	mockgpu_hw_link_attach(mdev->hw, mdev->config.index,
+			       mdev->config.links);
+	return 0;
 }
 
 /**
@@ -140,4 +187,5 @@ void mockgpu_vram_fini(struct mockgpu_device *mdev)
 	/* More than was asked for: the kernel rounds up to whole sections. */
 	if (resource)
 		release_mem_region(resource->start, resource_size(resource));
+	mockgpu_vram_leave(mdev);
 }

@@ -5,17 +5,21 @@
 #include <linux/memremap.h>
 #include <linux/mm.h>
 
+#include <drm/drm_pagemap_util.h>
+
 struct mockgpu_device;
 
 /**
  * struct mockgpu_vram - VRAM as pages of the kernel
  * @pagemap: the device pages
+ * @peer: the device among those that may have links to it
  * @resource: for the private tier: the addresses that stand for VRAM
  * @first_pfn: frame number of VRAM page 0
  * @npages: how many
  */
 struct mockgpu_vram {
 	struct dev_pagemap pagemap;
+	struct drm_pagemap_peer peer;
 	struct resource *resource;
 	unsigned long first_pfn;
 	unsigned long npages;

@@ -70,24 +70,27 @@ int mockgpu_hw_access_vram(struct mockgpu_hw *hw, u64 offset, size_t size,
 }
 
 /**
- * mockgpu_hw_access_dma() - work on a piece of system memory
+ * mockgpu_hw_access_bus() - work on a piece of memory that is not its VRAM
  * @hw: the device
- * @iova: a DMA address that is mapped for what @work does
- * @size: bytes; for FILL and XOR, @iova and @size are multiples of 8
+ * @addr: where it is, mapped for what @work does
+ * @size: bytes; for FILL and XOR, @addr and @size are multiples of 8
  * @work: what to do
  *
- * Context: Any.
+ * Context: Process context.
  * Return: 0, or -EIO for a bad address.
  */
-int mockgpu_hw_access_dma(struct mockgpu_hw *hw, dma_addr_t iova, size_t size,
-			  const struct mockgpu_hw_work *work)
+int mockgpu_hw_access_bus(struct mockgpu_hw *hw, struct mockgpu_hw_addr addr,
+			  size_t size, const struct mockgpu_hw_work *work)
 {
-	enum dma_data_direction dir = mockgpu_hw_op_direction(work->op);
-	void *memory = mockgpu_hw_dma_begin(hw, iova, size, dir);
+	struct mockgpu_hw_target target = {
+		.at = addr,
+		.size = size,
+		.dir = mockgpu_hw_op_direction(work->op),
+	};
 
-	if (!memory)
+	if (mockgpu_hw_target_begin(hw, &target))
 		return -EIO;
 
-	mockgpu_hw_work_on(hw, memory, size, work);
-	return mockgpu_hw_dma_end(hw, iova, size, dir, memory);
+	mockgpu_hw_work_on(hw, target.memory, size, work);
+	return mockgpu_hw_target_end(hw, &target);
 }

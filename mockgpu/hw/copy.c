@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * The copy engine: whole pages between VRAM and DMA addresses.
+ * The copy engine: whole pages between VRAM and other memory.
  */
 #include <linux/delay.h>
 #include <linux/dma-mapping.h>
@@ -39,59 +39,66 @@ void mockgpu_hw_copy_begin(struct mockgpu_hw *hw)
  * mockgpu_hw_copy_in() - copy into VRAM
  * @hw: the device
  * @first: first VRAM page
- * @iova: the source, one DMA mapping or a part of it
+ * @from: the source, one mapping or a part of it
  * @npages: how many pages
  *
- * Context: Any.
+ * Context: Process context.
  * Return: 0, or -EIO for a bad address or when told to fail.
  */
 int mockgpu_hw_copy_in(struct mockgpu_hw *hw, unsigned long first,
-		       dma_addr_t iova, unsigned long npages)
+		       struct mockgpu_hw_addr from, unsigned long npages)
 {
-	size_t asked = npages << PAGE_SHIFT;
+	struct mockgpu_hw_target source = {
+		.at = from,
+		.size = npages << PAGE_SHIFT,
+		.dir = DMA_TO_DEVICE,
+	};
 	size_t size = mockgpu_hw_copy_budget(hw, npages) << PAGE_SHIFT;
 	u64 offset = (u64)first << PAGE_SHIFT;
-	void *to = mockgpu_hw_vram_begin(hw, offset, asked, DMA_FROM_DEVICE);
-	void *from = mockgpu_hw_dma_begin(hw, iova, asked, DMA_TO_DEVICE);
+	void *to = mockgpu_hw_vram_begin(hw, offset, source.size,
+					 DMA_FROM_DEVICE);
 	int ret;
 
-	if (!to || !from)
+	if (!to || mockgpu_hw_target_begin(hw, &source))
 		return -EIO;
 
-	memcpy(to, from, size);
+	memcpy(to, source.memory, size);
 	mockgpu_hw_vram_end(hw, offset, size, DMA_FROM_DEVICE);
 	atomic64_add(size, &hw->bytes_copied_in);
-	ret = mockgpu_hw_dma_end(hw, iova, asked, DMA_TO_DEVICE, from);
-	return size < asked ? -EIO : ret;
+	ret = mockgpu_hw_target_end(hw, &source);
+	return size < source.size ? -EIO : ret;
 }
 
 /**
  * mockgpu_hw_copy_out() - copy out of VRAM
  * @hw: the device
  * @first: first VRAM page
- * @iova: the destination, one DMA mapping or a part of it
+ * @to: the destination, one mapping or a part of it
  * @npages: how many pages
  *
- * Context: Any.
+ * Context: Process context.
  * Return: 0, or -EIO for a bad address or when told to fail.
  */
 int mockgpu_hw_copy_out(struct mockgpu_hw *hw, unsigned long first,
-			dma_addr_t iova, unsigned long npages)
+			struct mockgpu_hw_addr to, unsigned long npages)
 {
-	size_t asked = npages << PAGE_SHIFT;
+	struct mockgpu_hw_target dest = {
+		.at = to,
+		.size = npages << PAGE_SHIFT,
+		.dir = DMA_FROM_DEVICE,
+	};
 	size_t size = mockgpu_hw_copy_budget(hw, npages) << PAGE_SHIFT;
-	void *from = mockgpu_hw_vram_begin(hw, (u64)first << PAGE_SHIFT, asked,
-					   DMA_TO_DEVICE);
-	void *to = mockgpu_hw_dma_begin(hw, iova, asked, DMA_FROM_DEVICE);
+	void *from = mockgpu_hw_vram_begin(hw, (u64)first << PAGE_SHIFT,
+					   dest.size, DMA_TO_DEVICE);
 	int ret;
 
-	if (!from || !to)
+	if (!from || mockgpu_hw_target_begin(hw, &dest))
 		return -EIO;
 
-	memcpy(to, from, size);
+	memcpy(dest.memory, from, size);
 	atomic64_add(size, &hw->bytes_copied_out);
-	ret = mockgpu_hw_dma_end(hw, iova, asked, DMA_FROM_DEVICE, to);
-	return size < asked ? -EIO : ret;
+	ret = mockgpu_hw_target_end(hw, &dest);
+	return size < dest.size ? -EIO : ret;
 }
 
 /**

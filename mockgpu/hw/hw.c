@@ -110,6 +110,7 @@ void mockgpu_hw_read_stats(struct mockgpu_hw *hw,
 	stats->bytes_accessed = atomic64_read(&hw->bytes_accessed);
 	stats->errors = atomic64_read(&hw->errors);
 	stats->live_dma_pages = atomic64_read(&hw->iommu.live_pages);
+	stats->live_peer_pages = atomic64_read(&hw->link.live_pages);
 }
 
 /**

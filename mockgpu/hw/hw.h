@@ -2,18 +2,23 @@
 /*
  * The device: everything a driver of it may know.
  *
- * A mock GPU has an IOMMU of its own, VRAM, a copy engine and an access unit.
- * They know addresses, bytes and nothing of the driver's structures, and they
- * trust nobody: whatever the driver gets wrong is caught, counted and printed.
+ * A mock GPU has an IOMMU of its own, VRAM, links to other mock GPUs, a copy
+ * engine and an access unit. They know addresses, bytes and nothing of the
+ * driver's structures, and they trust nobody: whatever the driver gets wrong is
+ * caught, counted and printed.
  */
 #ifndef MOCKGPU_HW_H
 #define MOCKGPU_HW_H
 
 #include <linux/atomic.h>
+#include <linux/dma-direction.h>
 #include <linux/types.h>
 
 struct device;
 struct mockgpu_hw;
+
+/* How many devices can have links. */
+#define MOCKGPU_HW_PORTS	16
 
 /**
  * struct mockgpu_hw_knobs - ways to make the device misbehave
@@ -36,6 +41,7 @@ struct mockgpu_hw_knobs {
  * @bytes_accessed: by the access unit
  * @errors: mistakes of the driver that were caught
  * @live_dma_pages: pages mapped for DMA now
+ * @live_peer_pages: VRAM pages mapped for linked devices now
  */
 struct mockgpu_hw_stats {
 	u64 bytes_copied_in;
@@ -43,6 +49,39 @@ struct mockgpu_hw_stats {
 	u64 bytes_accessed;
 	u64 errors;
 	u64 live_dma_pages;
+	u64 live_peer_pages;
+};
+
+/**
+ * enum mockgpu_hw_bus - the ways to memory that is not the device's own
+ * @MOCKGPU_HW_BUS_DMA: to system memory, through the IOMMU
+ * @MOCKGPU_HW_BUS_LINK: to VRAM of a linked device
+ */
+enum mockgpu_hw_bus {
+	MOCKGPU_HW_BUS_DMA,
+	MOCKGPU_HW_BUS_LINK,
+};
+
+/**
+ * struct mockgpu_hw_addr - an address outside of the device
+ * @bus: which way it leads
+ * @addr: from the DMA API or from mockgpu_hw_link_map()
+ */
+struct mockgpu_hw_addr {
+	enum mockgpu_hw_bus bus;
+	dma_addr_t addr;
+};
+
+/**
+ * struct mockgpu_hw_window - VRAM that a linked device may use
+ * @offset: first byte
+ * @size: bytes
+ * @dir: DMA_TO_DEVICE to be read, DMA_FROM_DEVICE to be written, or both
+ */
+struct mockgpu_hw_window {
+	u64 offset;
+	u64 size;
+	enum dma_data_direction dir;
 };
 
 /**
@@ -89,18 +128,28 @@ void mockgpu_hw_vram_taken(struct mockgpu_hw *hw, unsigned long first,
 void mockgpu_hw_vram_freed(struct mockgpu_hw *hw, unsigned long first,
 			   unsigned long npages);
 
+void mockgpu_hw_link_attach(struct mockgpu_hw *hw, unsigned int port,
+			    u32 peers);
+void mockgpu_hw_link_detach(struct mockgpu_hw *hw);
+int mockgpu_hw_link_map(struct mockgpu_hw *hw, const struct device *user,
+			const struct mockgpu_hw_window *window,
+			dma_addr_t *addr);
+void mockgpu_hw_link_unmap(struct mockgpu_hw *hw, const struct device *user,
+			   dma_addr_t addr, u64 size,
+			   enum dma_data_direction dir);
+
 void mockgpu_hw_copy_begin(struct mockgpu_hw *hw);
 int mockgpu_hw_copy_in(struct mockgpu_hw *hw, unsigned long first,
-		       dma_addr_t iova, unsigned long npages);
+		       struct mockgpu_hw_addr from, unsigned long npages);
 int mockgpu_hw_copy_out(struct mockgpu_hw *hw, unsigned long first,
-			dma_addr_t iova, unsigned long npages);
+			struct mockgpu_hw_addr to, unsigned long npages);
 int mockgpu_hw_clear(struct mockgpu_hw *hw, unsigned long first,
 		     unsigned long npages);
 
 int mockgpu_hw_access_vram(struct mockgpu_hw *hw, u64 offset, size_t size,
 			   const struct mockgpu_hw_work *work);
-int mockgpu_hw_access_dma(struct mockgpu_hw *hw, dma_addr_t iova, size_t size,
-			  const struct mockgpu_hw_work *work);
+int mockgpu_hw_access_bus(struct mockgpu_hw *hw, struct mockgpu_hw_addr addr,
+			  size_t size, const struct mockgpu_hw_work *work);
 
 /**
  * mockgpu_hw_knob_hits() - count one event against a countdown knob

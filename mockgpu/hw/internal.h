@@ -6,6 +6,7 @@
 #include <linux/compiler_attributes.h>
 #include <linux/dma-direction.h>
 #include <linux/dma-map-ops.h>
+#include <linux/rbtree.h>
 #include <linux/spinlock.h>
 
 #include <drm/drm_mm.h>
@@ -44,10 +45,43 @@ struct mockgpu_hw_vram {
 	unsigned long *written;
 };
 
+/**
+ * struct mockgpu_hw_link - the device among those it has links to
+ * @port: its number there
+ * @peers: bit n is set for a link to the device with number n
+ * @windows: its VRAM that others may use now, by byte
+ * @users: how many uses of it over links go on just now
+ * @live_pages: how much others may use
+ */
+struct mockgpu_hw_link {
+	unsigned int port;
+	u32 peers;
+	struct rb_root_cached windows;
+	unsigned int users;
+	atomic64_t live_pages;
+};
+
+/**
+ * struct mockgpu_hw_target - a use of memory that is not the device's own
+ * @at: where it is
+ * @size: bytes
+ * @dir: DMA_TO_DEVICE to read, DMA_FROM_DEVICE to write, or both
+ * @memory: where the CPU sees it, while it is in use
+ * @peer: for a link: the device at its other end, kept in place
+ */
+struct mockgpu_hw_target {
+	struct mockgpu_hw_addr at;
+	size_t size;
+	enum dma_data_direction dir;
+	void *memory;
+	struct mockgpu_hw *peer;
+};
+
 struct mockgpu_hw {
 	struct device *dev;
 	struct mockgpu_hw_iommu iommu;
 	struct mockgpu_hw_vram vram;
+	struct mockgpu_hw_link link;
 	struct mockgpu_hw_knobs knobs;
 	atomic64_t bytes_copied_in;
 	atomic64_t bytes_copied_out;
@@ -60,15 +94,65 @@ void mockgpu_hw_error(struct mockgpu_hw *hw, const char *format, ...);
 
 void mockgpu_hw_iommu_init(struct mockgpu_hw_iommu *iommu);
 void mockgpu_hw_iommu_fini(struct mockgpu_hw_iommu *iommu);
-void *mockgpu_hw_dma_begin(struct mockgpu_hw *hw, dma_addr_t iova, size_t size,
-			   enum dma_data_direction dir);
-int mockgpu_hw_dma_end(struct mockgpu_hw *hw, dma_addr_t iova, size_t size,
-		       enum dma_data_direction dir, const void *memory);
+int mockgpu_hw_dma_begin(struct mockgpu_hw *hw,
+			 struct mockgpu_hw_target *target);
+int mockgpu_hw_dma_end(struct mockgpu_hw *hw,
+		       struct mockgpu_hw_target *target);
+int mockgpu_hw_link_begin(struct mockgpu_hw *hw,
+			  struct mockgpu_hw_target *target);
+int mockgpu_hw_link_end(struct mockgpu_hw *hw,
+			struct mockgpu_hw_target *target);
 void mockgpu_hw_vram_init(struct mockgpu_hw_vram *vram);
 bool mockgpu_hw_vram_has(struct mockgpu_hw *hw, u64 offset, u64 size);
 void *mockgpu_hw_vram_begin(struct mockgpu_hw *hw, u64 offset, u64 size,
 			    enum dma_data_direction dir);
 void mockgpu_hw_vram_end(struct mockgpu_hw *hw, u64 offset, u64 size,
 			 enum dma_data_direction dir);
+
+/**
+ * mockgpu_hw_target_begin() - the device is about to use other memory
+ * @hw: the device
+ * @target: which; @memory is filled
+ *
+ * Context: Any.
+ * Return: 0, or -EIO when the driver did not allow that.
+ */
+static inline int mockgpu_hw_target_begin(struct mockgpu_hw *hw,
+					  struct mockgpu_hw_target *target)
+{
+	return target->at.bus == MOCKGPU_HW_BUS_LINK ?
+	       mockgpu_hw_link_begin(hw, target) :
+	       mockgpu_hw_dma_begin(hw, target);
+}
+
+/**
+ * mockgpu_hw_target_end() - the device has used it
+ * @hw: the device
+ * @target: as from mockgpu_hw_target_begin()
+ *
+ * Context: Any.
+ * Return: 0, or -EIO when the driver took it away in the meantime.
+ */
+static inline int mockgpu_hw_target_end(struct mockgpu_hw *hw,
+					struct mockgpu_hw_target *target)
+{
+	return target->at.bus == MOCKGPU_HW_BUS_LINK ?
+	       mockgpu_hw_link_end(hw, target) :
+	       mockgpu_hw_dma_end(hw, target);
+}
+
+/**
+ * mockgpu_hw_allows() - does one direction of access include another
+ * @allowed: what was allowed
+ * @wanted: what is wanted
+ *
+ * Context: Any.
+ * Return: true if so.
+ */
+static inline bool mockgpu_hw_allows(enum dma_data_direction allowed,
+				     enum dma_data_direction wanted)
+{
+	return allowed == DMA_BIDIRECTIONAL || allowed == wanted;
+}
 
 #endif

@@ -67,21 +67,23 @@ static bool mockgpu_hw_mapping_allows(const struct mockgpu_hw_mapping *mapping,
 	    iova - mapping->iova > mapping->size - size)
 		return false;
 
-	return mapping->dir == DMA_BIDIRECTIONAL || mapping->dir == dir;
+	return mockgpu_hw_allows(mapping->dir, dir);
 }
 
-/* Returns the memory behind @iova, or NULL when @dir access is not allowed. */
-static void *mockgpu_hw_iommu_translate(struct mockgpu_hw_iommu *iommu,
-					dma_addr_t iova, size_t size,
-					enum dma_data_direction dir)
+/* Returns the memory of @target, or NULL when such access is not allowed. */
+static void *
+mockgpu_hw_iommu_translate(struct mockgpu_hw_iommu *iommu,
+			   const struct mockgpu_hw_target *target)
 {
+	dma_addr_t iova = target->at.addr;
 	struct mockgpu_hw_mapping *mapping;
 	void *memory = NULL;
 	unsigned long flags;
 
 	spin_lock_irqsave(&iommu->lock, flags);
 	mapping = mockgpu_hw_iommu_find(iommu, iova);
-	if (mapping && mockgpu_hw_mapping_allows(mapping, iova, size, dir))
+	if (mapping && mockgpu_hw_mapping_allows(mapping, iova, target->size,
+						 target->dir))
 		memory = phys_to_virt(mapping->phys + (iova - mapping->iova));
 	spin_unlock_irqrestore(&iommu->lock, flags);
 
@@ -91,43 +93,38 @@ static void *mockgpu_hw_iommu_translate(struct mockgpu_hw_iommu *iommu,
 /**
  * mockgpu_hw_dma_begin() - the device is about to use a DMA address
  * @hw: the device
- * @iova: the address
- * @size: bytes
- * @dir: DMA_TO_DEVICE to read, DMA_FROM_DEVICE to write, or both
+ * @target: the address; @memory is filled
  *
  * Context: Any.
- * Return: the memory, or NULL when the driver did not map it for that.
+ * Return: 0, or -EIO when the driver did not map it for that.
  */
-void *mockgpu_hw_dma_begin(struct mockgpu_hw *hw, dma_addr_t iova, size_t size,
-			   enum dma_data_direction dir)
+int mockgpu_hw_dma_begin(struct mockgpu_hw *hw,
+			 struct mockgpu_hw_target *target)
 {
-	void *memory = mockgpu_hw_iommu_translate(&hw->iommu, iova, size, dir);
+	target->memory = mockgpu_hw_iommu_translate(&hw->iommu, target);
+	if (target->memory)
+		return 0;
 
-	if (!memory)
-		mockgpu_hw_error(hw, "DMA address %pad, %zu bytes, direction %d is not mapped",
-				 &iova, size, dir);
-	return memory;
+	mockgpu_hw_error(hw, "DMA address %pad, %zu bytes, direction %d is not mapped",
+			 &target->at.addr, target->size, target->dir);
+	return -EIO;
 }
 
 /**
  * mockgpu_hw_dma_end() - the device has used a DMA address
  * @hw: the device
- * @iova: the address
- * @size: bytes
- * @dir: as in mockgpu_hw_dma_begin()
- * @memory: what mockgpu_hw_dma_begin() returned
+ * @target: as from mockgpu_hw_dma_begin()
  *
  * Context: Any.
  * Return: 0, or -EIO when the driver unmapped it in the meantime.
  */
-int mockgpu_hw_dma_end(struct mockgpu_hw *hw, dma_addr_t iova, size_t size,
-		       enum dma_data_direction dir, const void *memory)
+int mockgpu_hw_dma_end(struct mockgpu_hw *hw, struct mockgpu_hw_target *target)
 {
-	if (mockgpu_hw_iommu_translate(&hw->iommu, iova, size, dir) == memory)
+	if (mockgpu_hw_iommu_translate(&hw->iommu, target) == target->memory)
 		return 0;
 
 	mockgpu_hw_error(hw, "DMA address %pad was unmapped while in use",
-			 &iova);
+			 &target->at.addr);
 	return -EIO;
 }
 

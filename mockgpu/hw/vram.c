@@ -96,7 +96,7 @@ int mockgpu_hw_vram_use(struct mockgpu_hw *hw, void *base,
 }
 
 /**
- * mockgpu_hw_vram_drop() - take the VRAM away
+ * mockgpu_hw_vram_drop() - take the VRAM away, also from linked devices
  * @hw: the device; it must not be using any
  *
  * Context: Process context, may sleep.
@@ -105,6 +105,7 @@ void mockgpu_hw_vram_drop(struct mockgpu_hw *hw)
 {
 	struct mockgpu_hw_vram *vram = &hw->vram;
 
+	mockgpu_hw_link_detach(hw);
 	if (vram->set_aside)
 		vfree(vram->base);
 	mockgpu_hw_vram_free_maps(vram);

@@ -256,6 +256,7 @@ const char *gpu_counter_name(unsigned int counter)
 		[MOCKGPU_COUNTER_LIVE_VMS] = "live VMs",
 		[MOCKGPU_COUNTER_LIVE_DEVICE_PAGES] = "live device pages",
 		[MOCKGPU_COUNTER_LIVE_ZDD] = "live zone device data",
+		[MOCKGPU_COUNTER_LIVE_PEER_PAGES] = "live peer pages",
 	};
 
 	return counter < MOCKGPU_COUNTER_COUNT ? names[counter] : "unknown";

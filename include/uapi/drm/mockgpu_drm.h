@@ -18,7 +18,7 @@ extern "C" {
 #endif
 
 /* Grows with every addition to this file. */
-#define MOCKGPU_UAPI_VERSION	1
+#define MOCKGPU_UAPI_VERSION	2
 
 #define DRM_MOCKGPU_QUERY	0x00
 #define DRM_MOCKGPU_VM_CREATE	0x01
@@ -84,7 +84,7 @@ struct drm_mockgpu_query {
  * @flags: 0
  *
  * Errors of VM_CREATE: -EBUSY the file has 4096 of them, -ENOMEM, -ENODEV the
- * device is gone.
+ * device is gone, -EINTR a signal came.
  */
 struct drm_mockgpu_vm {
 	__u32 vm_id;
@@ -140,12 +140,15 @@ enum drm_mockgpu_access_op {
  * @flags: 0
  * @done: out: bytes the device has worked on, also after an error
  *
- * The device reaches system pages through DMA mappings and its own VRAM
- * directly; a page it finds missing is faulted in as a CPU access would.
+ * The device reaches system pages through DMA mappings, its own VRAM directly
+ * and that of a linked device over the link; a page in the memory of any other
+ * device comes home, and one that is missing is faulted in, as a CPU access
+ * would.
  *
- * Errors: -EFAULT no mapping, no permission or bad @data, -EBUSY the mapping
- * kept changing for 2 s, -EIO the device found an address not mapped for DMA,
- * -ENOMEM, -ENODEV the device is gone, -EINTR the caller was killed.
+ * Errors: -EFAULT no mapping, no permission, bad @data or a page of another
+ * device that did not come home, -EBUSY the mapping kept changing for 2 s, -EIO
+ * the device caught a bad address, -ENOMEM, -ENODEV the device is gone, -EINTR
+ * the caller was killed.
  */
 struct drm_mockgpu_access {
 	__u32 vm_id;
@@ -235,10 +238,11 @@ struct drm_mockgpu_residency {
  * @MOCKGPU_COUNTER_LIVE_VMS: VMs now
  * @MOCKGPU_COUNTER_LIVE_DEVICE_PAGES: device pages in page tables now
  * @MOCKGPU_COUNTER_LIVE_ZDD: allocations device pages refer to now
+ * @MOCKGPU_COUNTER_LIVE_PEER_PAGES: VRAM pages mapped for linked devices now
  * @MOCKGPU_COUNTER_COUNT: how many there are
  *
- * The page and fault counts and the last two come from the SVM module and
- * are sums over all its users; the others are the device's own.
+ * The page and fault counts, LIVE_DEVICE_PAGES and LIVE_ZDD come from the SVM
+ * module and are sums over all its users; the others are the device's own.
  */
 enum drm_mockgpu_counter {
 	MOCKGPU_COUNTER_PAGES_TO_DEVICE = 0,
@@ -255,6 +259,7 @@ enum drm_mockgpu_counter {
 	MOCKGPU_COUNTER_LIVE_VMS = 11,
 	MOCKGPU_COUNTER_LIVE_DEVICE_PAGES = 12,
 	MOCKGPU_COUNTER_LIVE_ZDD = 13,
+	MOCKGPU_COUNTER_LIVE_PEER_PAGES = 14,
 	MOCKGPU_COUNTER_COUNT
 };
 
