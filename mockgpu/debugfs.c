@@ -42,8 +42,9 @@ static int mockgpu_debugfs_vram_show(struct seq_file *seq, void *unused)
 	struct mockgpu_alloc *alloc = NULL;
 
 	while ((alloc = mockgpu_heap_next(&mdev->heap, alloc)))
-		seq_printf(seq, "%lu-%lu %lu KiB vm %llu\n", alloc->first,
-			   alloc->first + alloc->npages - 1,
+		seq_printf(seq, "%lu-%lu %lu KiB vm %llu\n",
+			   mockgpu_heap_page(alloc, 0),
+			   mockgpu_heap_page(alloc, alloc->npages - 1),
 			   alloc->npages * (PAGE_SIZE / SZ_1K),
 			   alloc->vm_serial);
 	return 0;

@@ -102,24 +102,32 @@ static int mockgpu_devmem_clear(struct page **pages, unsigned long npages,
 	return ret;
 }
 
+/* In a partial migration it is only now known how many pages will move. */
 static int mockgpu_devmem_populate(struct drm_pagemap_devmem *devmem,
 				   unsigned long npages, unsigned long *pfn)
 {
 	struct mockgpu_alloc *alloc = mockgpu_alloc_from_devmem(devmem);
 	struct mockgpu_device *mdev = alloc->mdev;
 	unsigned long i;
+	int ret;
 
 	if (mockgpu_hw_knob_hits(&mdev->knobs.fail_populate))
 		return -ENOMEM;
 
+	ret = alloc->npages ? 0 : mockgpu_heap_take(alloc, npages);
+	if (ret)
+		return ret;
+	if (npages > alloc->npages)
+		return -EINVAL;
+
 	for (i = 0; i < npages; i++)
-		pfn[i] = mdev->vram.first_pfn + alloc->first + i;
+		pfn[i] = mdev->vram.first_pfn + mockgpu_heap_page(alloc, i);
 	return 0;
 }
 
 static void mockgpu_devmem_release(struct drm_pagemap_devmem *devmem)
 {
-	mockgpu_heap_release(mockgpu_alloc_from_devmem(devmem));
+	mockgpu_heap_put(mockgpu_alloc_from_devmem(devmem));
 }
 
 const struct drm_pagemap_devmem_ops mockgpu_devmem_ops = {

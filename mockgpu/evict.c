@@ -74,7 +74,7 @@ static int mockgpu_evict_many(struct mockgpu_device *mdev, u64 vm_serial,
 		mockgpu_evict_count(args, mockgpu_evict_alloc(alloc));
 		cond_resched();
 	}
-	mockgpu_heap_put(&mdev->heap, alloc);
+	mockgpu_heap_put(alloc);
 
 	return ret;
 }
@@ -137,7 +137,7 @@ static int mockgpu_evict_addr(struct mockgpu_vm *vm,
 		return PTR_ERR(alloc);
 
 	mockgpu_evict_count(args, mockgpu_evict_alloc(alloc));
-	mockgpu_heap_put(&vm->mdev->heap, alloc);
+	mockgpu_heap_put(alloc);
 	return 0;
 }
 

@@ -100,7 +100,7 @@ int mockgpu_foreign_bring_home(struct mockgpu_alloc *alloc)
 	struct drm_pagemap *dpagemap = alloc->devmem.dpagemap;
 	int ret = mockgpu_evict_alloc(alloc);
 
-	mockgpu_heap_put(&alloc->mdev->heap, alloc);
+	mockgpu_heap_put(alloc);
 	drm_pagemap_put(dpagemap);
 	return ret;
 }

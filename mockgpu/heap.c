@@ -2,12 +2,12 @@
 /*
  * The VRAM allocator.
  *
- * An allocation has two lives. Its pages are its own until the SVM module
- * says that the last of them is free; the object itself stays, and stays in
- * the list, until the last reference is dropped, so that whoever walks the
- * list with a reference on one object finds the next.
+ * An allocation starts without pages, gets them once it is known how many are
+ * needed, and keeps them until its last reference is dropped. So whoever brings
+ * it home with a reference of his own never finds pages of somebody else where
+ * its pages were, and whoever walks the list finds the next from the one before.
  *
- * Locks: the last page of an allocation can be freed in an interrupt, so
+ * Locks: the last reference on an allocation can go in an interrupt, so
  * mockgpu_heap.lock is taken with interrupts off, and nothing is taken and
  * nothing sleeps inside of it.
  */
@@ -48,130 +48,151 @@ void mockgpu_heap_fini(struct mockgpu_heap *heap)
 		drm_mm_takedown(&heap->space);
 }
 
-/* What could be one huge page should be able to be one in VRAM too. */
-static int mockgpu_heap_insert(struct mockgpu_heap *heap,
-			       struct mockgpu_alloc *alloc)
-{
-	unsigned long huge = SZ_2M >> PAGE_SHIFT;
-	int ret = -ENOSPC;
-
-	lockdep_assert_held(&heap->lock);
-
-	if (alloc->npages == huge)
-		ret = drm_mm_insert_node_generic(&heap->space, &alloc->node,
-						 huge, huge, 0,
-						 DRM_MM_INSERT_BEST);
-	if (ret)
-		ret = drm_mm_insert_node(&heap->space, &alloc->node,
-					 alloc->npages);
-	return ret;
-}
-
-static int mockgpu_heap_add(struct mockgpu_heap *heap,
-			    struct mockgpu_alloc *alloc)
-{
-	unsigned long flags;
-	int ret;
-
-	spin_lock_irqsave(&heap->lock, flags);
-	ret = mockgpu_heap_insert(heap, alloc);
-	if (!ret) {
-		alloc->first = alloc->node.start;
-		alloc->serial = ++heap->serial;
-		list_add_tail(&alloc->link, &heap->allocs);
-		heap->live_pages += alloc->npages;
-		heap->live_allocs++;
-	}
-	spin_unlock_irqrestore(&heap->lock, flags);
-
-	return ret;
-}
-
 /**
- * mockgpu_heap_alloc() - take a piece of VRAM for a process
+ * mockgpu_heap_new() - make an allocation that has no pages yet
  * @dpagemap: the drm_pagemap of the device; the caller has a reference
- * @mm: the process
- * @npages: how much, in one piece
+ * @mm: the process it is for
+ * @npages: how many it may need
  * @vm_serial: the VM this is for, or 0
  *
  * Context: Process context, may sleep.
  * Return: an allocation whose one reference is for the SVM module to consume,
- * or -ENOSPC when no free piece is that large, or -ENOMEM.
+ * or -ENOMEM.
  */
-struct mockgpu_alloc *mockgpu_heap_alloc(struct drm_pagemap *dpagemap,
-					 struct mm_struct *mm,
-					 unsigned long npages, u64 vm_serial)
+struct mockgpu_alloc *mockgpu_heap_new(struct drm_pagemap *dpagemap,
+				       struct mm_struct *mm,
+				       unsigned long npages, u64 vm_serial)
 {
 	struct mockgpu_device *mdev = mockgpu_pagemap_device(dpagemap);
 	struct mockgpu_alloc *alloc = kzalloc(sizeof(*alloc), GFP_KERNEL);
-	int ret;
 
 	if (!alloc)
 		return ERR_PTR(-ENOMEM);
 
 	alloc->mdev = mdev;
-	alloc->npages = npages;
 	alloc->vm_serial = vm_serial;
+	INIT_LIST_HEAD(&alloc->link);
 	refcount_set(&alloc->refs, 1);
-	/* Before it is in the list: eviction takes whatever it finds there. */
 	drm_pagemap_devmem_init(&alloc->devmem, mdev->drm.dev, mm,
 				&mockgpu_devmem_ops, dpagemap,
 				npages << PAGE_SHIFT, NULL);
-
-	ret = mockgpu_heap_add(&mdev->heap, alloc);
-	if (ret) {
-		kfree(alloc);
-		return ERR_PTR(ret);
-	}
-	mockgpu_hw_vram_taken(mdev->hw, alloc->first, npages);
 	return alloc;
 }
 
+/* What could be one huge page should be able to be one in VRAM too. */
+static int mockgpu_heap_insert(struct mockgpu_heap *heap,
+			       struct drm_mm_node *node, unsigned long npages)
+{
+	unsigned long huge = SZ_2M >> PAGE_SHIFT;
+	unsigned long flags;
+	int ret = -ENOSPC;
+
+	spin_lock_irqsave(&heap->lock, flags);
+	if (npages == huge)
+		ret = drm_mm_insert_node_generic(&heap->space, node, huge,
+						 huge, 0, DRM_MM_INSERT_BEST);
+	if (ret)
+		ret = drm_mm_insert_node(&heap->space, node, npages);
+	spin_unlock_irqrestore(&heap->lock, flags);
+
+	return ret;
+}
+
+/* From here on eviction finds it. */
+static void mockgpu_heap_publish(struct mockgpu_heap *heap,
+				 struct mockgpu_alloc *alloc)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&heap->lock, flags);
+	alloc->serial = ++heap->serial;
+	list_add_tail(&alloc->link, &heap->allocs);
+	heap->live_pages += alloc->npages;
+	heap->live_allocs++;
+	spin_unlock_irqrestore(&heap->lock, flags);
+}
+
 /**
- * mockgpu_heap_release() - the SVM module is done with an allocation
- * @alloc: the allocation; its pages are free and the reference is dropped
+ * mockgpu_heap_take() - give an allocation its pages
+ * @alloc: made by mockgpu_heap_new() and without pages
+ * @npages: how many, at most as many as were announced; that many it then has
  *
- * Context: Any, also an interrupt.
+ * Context: Process context, may sleep.
+ * Return: 0, or -ENOSPC when no free piece is that large.
  */
-void mockgpu_heap_release(struct mockgpu_alloc *alloc)
+int mockgpu_heap_take(struct mockgpu_alloc *alloc, unsigned long npages)
+{
+	struct mockgpu_device *mdev = alloc->mdev;
+	int ret;
+
+	ret = mockgpu_heap_insert(&mdev->heap, &alloc->node, npages);
+	if (ret)
+		return ret;
+
+	alloc->npages = npages;
+	alloc->devmem.size = npages << PAGE_SHIFT;
+	mockgpu_hw_vram_taken(mdev->hw, alloc->node.start, npages);
+	mockgpu_heap_publish(&mdev->heap, alloc);
+	return 0;
+}
+
+/**
+ * mockgpu_heap_page() - which page of VRAM is it
+ * @alloc: an allocation that has pages
+ * @i: which page of the allocation
+ *
+ * Context: Any.
+ * Return: the number of the VRAM page.
+ */
+unsigned long mockgpu_heap_page(const struct mockgpu_alloc *alloc,
+				unsigned long i)
+{
+	return alloc->node.start + i;
+}
+
+/* When nobody can find it any more. */
+static void mockgpu_heap_free_pages(struct mockgpu_alloc *alloc)
 {
 	struct mockgpu_heap *heap = &alloc->mdev->heap;
 	unsigned long flags;
 
-	mockgpu_hw_vram_freed(alloc->mdev->hw, alloc->first, alloc->npages);
+	mockgpu_hw_vram_freed(alloc->mdev->hw, alloc->node.start,
+			      alloc->npages);
 
 	spin_lock_irqsave(&heap->lock, flags);
 	drm_mm_remove_node(&alloc->node);
 	heap->live_pages -= alloc->npages;
 	heap->live_allocs--;
 	spin_unlock_irqrestore(&heap->lock, flags);
-
-	mockgpu_heap_put(heap, alloc);
 }
 
 /**
  * mockgpu_heap_put() - drop a reference on an allocation
- * @heap: where it is from
  * @alloc: the allocation, or NULL
  *
  * Context: Any, also an interrupt.
  */
-void mockgpu_heap_put(struct mockgpu_heap *heap, struct mockgpu_alloc *alloc)
+void mockgpu_heap_put(struct mockgpu_alloc *alloc)
 {
+	struct mockgpu_heap *heap;
 	unsigned long flags;
 	bool last;
 
 	if (!alloc)
 		return;
 
+	heap = &alloc->mdev->heap;
 	spin_lock_irqsave(&heap->lock, flags);
 	last = refcount_dec_and_test(&alloc->refs);
 	if (last)
 		list_del(&alloc->link);
 	spin_unlock_irqrestore(&heap->lock, flags);
 
-	if (last)
-		kfree(alloc);
+	if (!last)
+		return;
+	if (alloc->npages)
+		mockgpu_heap_free_pages(alloc);
+	kfree(alloc);
 }
 
 /**
@@ -190,17 +211,17 @@ struct mockgpu_alloc *mockgpu_heap_find(struct mockgpu_heap *heap,
 	unsigned long flags;
 
 	spin_lock_irqsave(&heap->lock, flags);
-	drm_mm_for_each_node_in_range(node, &heap->space, page, page + 1) {
+	drm_mm_for_each_node_in_range(node, &heap->space, page, page + 1)
 		alloc = container_of(node, struct mockgpu_alloc, node);
-		refcount_inc(&alloc->refs);
-	}
+	if (alloc && !refcount_inc_not_zero(&alloc->refs))
+		alloc = NULL;
 	spin_unlock_irqrestore(&heap->lock, flags);
 
 	return alloc;
 }
 
 /**
- * mockgpu_heap_next() - walk the allocations that have pages, oldest first
+ * mockgpu_heap_next() - walk the allocations, oldest first
  * @heap: the heap
  * @prev: where the walk is, NULL to begin; its reference is dropped
  *
@@ -216,16 +237,13 @@ struct mockgpu_alloc *mockgpu_heap_next(struct mockgpu_heap *heap,
 
 	spin_lock_irqsave(&heap->lock, flags);
 	link = prev ? &prev->link : &heap->allocs;
-	while (!next && (link = link->next) != &heap->allocs) {
-		next = list_entry(link, struct mockgpu_alloc, link);
-		if (!drm_mm_node_allocated(&next->node))
-			next = NULL;
-	}
-	if (next)
+	if (!list_is_last(link, &heap->allocs)) {
+		next = list_entry(link->next, struct mockgpu_alloc, link);
 		refcount_inc(&next->refs);
+	}
 	spin_unlock_irqrestore(&heap->lock, flags);
 
-	mockgpu_heap_put(heap, prev);
+	mockgpu_heap_put(prev);
 	return next;
 }
 

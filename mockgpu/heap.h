@@ -15,7 +15,7 @@ struct mockgpu_device;
  * struct mockgpu_heap - which part of VRAM is whose
  * @lock: protects everything below
  * @space: the VRAM pages
- * @allocs: every allocation anybody has a reference on, oldest first
+ * @allocs: allocations that have pages, oldest first
  * @serial: number of the newest allocation
  * @live_pages: VRAM pages in use
  * @live_allocs: allocations that have pages
@@ -32,34 +32,35 @@ struct mockgpu_heap {
 /**
  * struct mockgpu_alloc - a contiguous piece of VRAM that a process uses
  * @devmem: what the SVM module sees
- * @mdev: the device; do not follow without a reference on its drm_pagemap
- * @refs: one is the SVM module's, until it calls devmem_release
- * @link: place in &mockgpu_heap.allocs
- * @node: place in &mockgpu_heap.space, while it has pages
+ * @mdev: the device; it stays while there are pages
+ * @refs: references: the SVM module's until devmem_release, and those of
+ *	whoever found it
+ * @link: place in &mockgpu_heap.allocs, if it has pages
  * @serial: ever growing with each allocation
  * @vm_serial: the VM it was populated through, 0 for none
- * @first: first VRAM page
- * @npages: how many
+ * @npages: how many pages it has; it gets them once and keeps them
+ * @node: place in &mockgpu_heap.space
  */
 struct mockgpu_alloc {
 	struct drm_pagemap_devmem devmem;
 	struct mockgpu_device *mdev;
 	refcount_t refs;
 	struct list_head link;
-	struct drm_mm_node node;
 	u64 serial;
 	u64 vm_serial;
-	unsigned long first;
 	unsigned long npages;
+	struct drm_mm_node node;
 };
 
 void mockgpu_heap_init(struct mockgpu_heap *heap, unsigned long npages);
 void mockgpu_heap_fini(struct mockgpu_heap *heap);
-struct mockgpu_alloc *mockgpu_heap_alloc(struct drm_pagemap *dpagemap,
-					 struct mm_struct *mm,
-					 unsigned long npages, u64 vm_serial);
-void mockgpu_heap_release(struct mockgpu_alloc *alloc);
-void mockgpu_heap_put(struct mockgpu_heap *heap, struct mockgpu_alloc *alloc);
+struct mockgpu_alloc *mockgpu_heap_new(struct drm_pagemap *dpagemap,
+				       struct mm_struct *mm,
+				       unsigned long npages, u64 vm_serial);
+int mockgpu_heap_take(struct mockgpu_alloc *alloc, unsigned long npages);
+unsigned long mockgpu_heap_page(const struct mockgpu_alloc *alloc,
+				unsigned long i);
+void mockgpu_heap_put(struct mockgpu_alloc *alloc);
 struct mockgpu_alloc *mockgpu_heap_find(struct mockgpu_heap *heap,
 					unsigned long page);
 struct mockgpu_alloc *mockgpu_heap_next(struct mockgpu_heap *heap,

@@ -33,16 +33,23 @@ struct mockgpu_populate_call {
 	struct list_head link;
 	struct task_struct *task;
 	u64 vm_serial;
+	bool partial;
 	struct mockgpu_mirror mirror;
+	struct drm_pagemap_migrate_report total;
 };
 
-/* What the callback is doing; @call is NULL when it was not our ioctl. */
+/*
+ * What the callback is doing; @call is NULL when it was not our ioctl. What
+ * comes of a piece is in @report, what came of those before in @total.
+ */
 struct mockgpu_populate {
 	struct drm_pagemap *dpagemap;
 	struct mockgpu_device *mdev;
 	struct mm_struct *mm;
 	struct mockgpu_populate_call *call;
 	struct drm_pagemap_migrate_details details;
+	struct drm_pagemap_migrate_report report;
+	struct drm_pagemap_migrate_report total;
 };
 
 static struct mockgpu_populate_call *
@@ -85,39 +92,81 @@ static bool mockgpu_populate_is_resident(struct mockgpu_populate *populate,
 	return i == count;
 }
 
-/* All of it, or when VRAM is fragmented, as large a part as there is. */
 static struct mockgpu_alloc *
 mockgpu_populate_alloc(struct mockgpu_populate *populate, unsigned long npages)
 {
 	u64 vm_serial = populate->call ? populate->call->vm_serial : 0;
 	struct mockgpu_alloc *alloc;
+	int ret;
 
-	do {
-		alloc = mockgpu_heap_alloc(populate->dpagemap, populate->mm,
-					   npages, vm_serial);
-		npages /= 2;
-	} while (alloc == ERR_PTR(-ENOSPC) && npages);
+	alloc = mockgpu_heap_new(populate->dpagemap, populate->mm, npages,
+				 vm_serial);
+	if (IS_ERR(alloc) || populate->details.partial)
+		return alloc;
 
-	return alloc;
+	ret = mockgpu_heap_take(alloc, npages);
+	if (!ret)
+		return alloc;
+
+	mockgpu_heap_put(alloc);
+	return ERR_PTR(ret);
+}
+
+static int mockgpu_populate_try(struct mockgpu_populate *populate,
+				unsigned long start, unsigned long end)
+{
+	unsigned long npages = (end - start) >> PAGE_SHIFT;
+	struct mockgpu_alloc *alloc;
+	int ret;
+
+	populate->report = (struct drm_pagemap_migrate_report){
+		.stayed = npages,
+	};
+	alloc = mockgpu_populate_alloc(populate, npages);
+	if (IS_ERR(alloc))
+		return PTR_ERR(alloc);
+
+	/* Consumes the allocation, whatever comes of it. */
+	ret = drm_pagemap_migrate_to_devmem(&alloc->devmem, populate->mm,
+					    start, end, &populate->details);
+	if (!ret)
+		return 0;
+
+	/* What had moved was brought home. */
+	populate->report.stayed += populate->report.moved;
+	populate->report.moved = 0;
+	return ret;
+}
+
+/* Half of it, rounded down to whole pages. */
+static unsigned long mockgpu_populate_half(unsigned long start,
+					   unsigned long end)
+{
+	return start + PAGE_ALIGN_DOWN((end - start) / 2);
 }
 
 /* Moves *@end down to where it got to, which is never nowhere. */
 static int mockgpu_populate_piece(struct mockgpu_populate *populate,
 				  unsigned long start, unsigned long *end)
 {
-	struct mockgpu_alloc *alloc;
+	int ret;
 
-	if (mockgpu_populate_is_resident(populate, start, *end))
+	if (mockgpu_populate_is_resident(populate, start, *end)) {
+		populate->total.resident += (*end - start) >> PAGE_SHIFT;
 		return 0;
+	}
 
-	alloc = mockgpu_populate_alloc(populate, (*end - start) >> PAGE_SHIFT);
-	if (IS_ERR(alloc))
-		return PTR_ERR(alloc);
+	/* All of it, or when VRAM is fragmented, as much as there is room for. */
+	ret = mockgpu_populate_try(populate, start, *end);
+	while (ret == -ENOSPC && *end - start > PAGE_SIZE) {
+		*end = mockgpu_populate_half(start, *end);
+		ret = mockgpu_populate_try(populate, start, *end);
+	}
 
-	/* Consumes the allocation, whatever comes of it. */
-	*end = start + (alloc->npages << PAGE_SHIFT);
-	return drm_pagemap_migrate_to_devmem(&alloc->devmem, populate->mm,
-					     start, *end, &populate->details);
+	populate->total.moved += populate->report.moved;
+	populate->total.resident += populate->report.resident;
+	populate->total.stayed += populate->report.stayed;
+	return ret;
 }
 
 /* While this runs the device cannot go away; in between it can. */
@@ -163,6 +212,33 @@ static int mockgpu_populate_step(struct mockgpu_populate *populate,
 	return ret;
 }
 
+/* Returns the first error that counts; of a partial one -EBUSY does not. */
+static int mockgpu_populate_range(struct mockgpu_populate *populate,
+				  unsigned long start, unsigned long end)
+{
+	int ret, first = 0;
+
+	while (start < end) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+
+		ret = mockgpu_populate_step(populate, &start, end);
+		if (!mockgpu_populate_goes_on(ret))
+			return ret;
+		if (ret != -EBUSY || !populate->details.partial)
+			first = first ?: ret;
+		cond_resched();
+	}
+	return first;
+}
+
+static bool mockgpu_populate_was_futile(const struct mockgpu_populate *populate)
+{
+	const struct drm_pagemap_migrate_report *total = &populate->total;
+
+	return total->stayed && !total->moved && !total->resident;
+}
+
 /**
  * mockgpu_populate_mm() - the SVM module wants a range in VRAM
  * @dpagemap: the device's
@@ -185,21 +261,18 @@ int mockgpu_populate_mm(struct drm_pagemap *dpagemap, unsigned long start,
 		.mdev = mdev,
 		.mm = mm,
 		.call = mockgpu_populate_find_call(mdev),
-		.details = { .timeslice_ms = timeslice_ms },
+		.details.timeslice_ms = timeslice_ms,
+		.details.report = &populate.report,
 	};
-	int ret, first = 0;
+	int ret;
 
-	while (start < end) {
-		if (fatal_signal_pending(current))
-			return -EINTR;
-
-		ret = mockgpu_populate_step(&populate, &start, end);
-		if (!mockgpu_populate_goes_on(ret))
-			return ret;
-		first = first ?: ret;
-		cond_resched();
-	}
-	return first;
+	populate.details.partial = populate.call && populate.call->partial;
+	ret = mockgpu_populate_range(&populate, start, end);
+	if (populate.call)
+		populate.call->total = populate.total;
+	if (!ret && mockgpu_populate_was_futile(&populate))
+		ret = -EBUSY;
+	return ret;
 }
 
 static void mockgpu_populate_begin_call(struct mockgpu_device *mdev,
@@ -220,7 +293,7 @@ static void mockgpu_populate_end_call(struct mockgpu_device *mdev,
 
 static int mockgpu_populate_call(struct mockgpu_vm *vm,
 				 struct mockgpu_populate_call *call,
-				 const struct drm_mockgpu_populate *args)
+				 struct drm_mockgpu_populate *args)
 {
 	struct mockgpu_device *mdev = vm->mdev;
 	unsigned long end = args->addr + args->size;
@@ -228,21 +301,26 @@ static int mockgpu_populate_call(struct mockgpu_vm *vm,
 
 	call->task = current;
 	call->vm_serial = vm->serial;
+	call->partial = args->flags & MOCKGPU_POPULATE_PARTIAL;
 	ret = mockgpu_mirror_open(&call->mirror, vm->mm, args->addr, end);
 	if (ret)
 		return ret;
 
 	mockgpu_populate_begin_call(mdev, call);
-	ret = drm_pagemap_populate_mm(vm->dpagemap, args->addr, end,
-				      vm->mm, args->timeslice_ms);
+	ret = drm_pagemap_populate_mm(vm->dpagemap, args->addr, end, vm->mm,
+				      args->timeslice_ms);
 	mockgpu_populate_end_call(mdev, call);
+
+	args->moved = call->total.moved;
+	args->resident = call->total.resident;
+	args->stayed = call->total.stayed;
 
 	mockgpu_mirror_close(&call->mirror);
 	return ret;
 }
 
 static int mockgpu_populate_vm(struct mockgpu_vm *vm,
-			       const struct drm_mockgpu_populate *args)
+			       struct drm_mockgpu_populate *args)
 {
 	struct mockgpu_populate_call *call =
 		kzalloc(sizeof(*call), GFP_KERNEL);
@@ -269,11 +347,14 @@ static int mockgpu_populate_vm(struct mockgpu_vm *vm,
 int mockgpu_populate_ioctl(struct drm_device *drm, void *data,
 			   struct drm_file *file)
 {
-	const struct drm_mockgpu_populate *args = data;
+	struct drm_mockgpu_populate *args = data;
 	struct mockgpu_vm *vm;
 	int ret;
 
-	if (args->flags ||
+	args->moved = 0;
+	args->resident = 0;
+	args->stayed = 0;
+	if (args->flags & ~MOCKGPU_POPULATE_PARTIAL ||
 	    !mockgpu_args_range_is_valid(args->addr, args->size, PAGE_SIZE))
 		return -EINVAL;
 

@@ -320,7 +320,7 @@ static void populate_fields(struct gpu *gpu)
 	struct fixture fixture = fixture_new(gpu);
 	struct drm_mockgpu_populate populate = {
 		.vm_id = fixture.area.vm, .addr = (uintptr_t)fixture.area.mem,
-		.size = fixture.area.size, .flags = 1,
+		.size = fixture.area.size, .flags = MOCKGPU_POPULATE_PARTIAL << 1,
 	};
 
 	CHECK_RET(gpu_ioctl(gpu, DRM_IOCTL_MOCKGPU_POPULATE, &populate), -EINVAL);
@@ -667,7 +667,9 @@ static unsigned long good_command(const struct area *area, unsigned int kind, vo
 	*command = (union command){ };
 	switch (kind % 6) {
 	case 0:
-		command->populate = (struct drm_mockgpu_populate){ vm, 0, addr, area->size, 0 };
+		command->populate = (struct drm_mockgpu_populate){
+			.vm_id = vm, .addr = addr, .size = area->size,
+		};
 		return DRM_IOCTL_MOCKGPU_POPULATE;
 	case 1:
 		command->access = (struct drm_mockgpu_access){

@@ -91,21 +91,34 @@ struct drm_mockgpu_vm {
 	__u32 flags;
 };
 
+/* Move what can be moved; pages that cannot are no error. */
+#define MOCKGPU_POPULATE_PARTIAL	(1ULL << 0)
+
 /**
  * struct drm_mockgpu_populate - move a range into VRAM
  * @vm_id: the VM
  * @timeslice_ms: how long pages stay at least, in ms
  * @addr: start of the range
  * @size: bytes
- * @flags: 0
+ * @flags: MOCKGPU_POPULATE_PARTIAL or 0
+ * @moved: out: pages that were moved
+ * @resident: out: pages that were in VRAM of this device before
+ * @stayed: out: pages that are where they were
  *
- * The range may span several mappings. What can be moved is moved, in pieces
- * that start and end at multiples of 2 MiB where the range allows.
+ * The range may span several mappings. It is moved in pieces that start and
+ * end at multiples of 2 MiB where the range allows. A piece moves as a whole or
+ * stays as a whole, unless MOCKGPU_POPULATE_PARTIAL is set: then each page is
+ * its own, and no more VRAM is used than there are pages that move.
+ *
+ * The counts are filled after an error too, up to where it came. Addresses
+ * where nothing is mapped count nowhere. Another process or the CPU may have
+ * moved a page on by the time the command returns.
  *
  * Errors: -EOPNOTSUPP the device has no VRAM, -ENOENT nothing is mapped at
  * some address, -EBUSY a page could not be moved (not anonymous, pinned, or
- * raced), -ENOSPC VRAM is full, -ENOMEM, -ENODEV the device is gone, -EINTR
- * the caller was killed.
+ * raced; with MOCKGPU_POPULATE_PARTIAL: not one page of the range is in VRAM
+ * now), -ENOSPC VRAM is full, -ENOMEM, -ENODEV the device is gone, -EINTR the
+ * caller was killed.
  */
 struct drm_mockgpu_populate {
 	__u32 vm_id;
@@ -113,6 +126,9 @@ struct drm_mockgpu_populate {
 	__u64 addr;
 	__u64 size;
 	__u64 flags;
+	__u64 moved;
+	__u64 resident;
+	__u64 stayed;
 };
 
 /**
@@ -284,7 +300,7 @@ struct drm_mockgpu_counters {
 #define DRM_IOCTL_MOCKGPU_VM_DESTROY \
 	DRM_IOW(DRM_COMMAND_BASE + DRM_MOCKGPU_VM_DESTROY, struct drm_mockgpu_vm)
 #define DRM_IOCTL_MOCKGPU_POPULATE \
-	DRM_IOW(DRM_COMMAND_BASE + DRM_MOCKGPU_POPULATE, struct drm_mockgpu_populate)
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_MOCKGPU_POPULATE, struct drm_mockgpu_populate)
 #define DRM_IOCTL_MOCKGPU_ACCESS \
 	DRM_IOWR(DRM_COMMAND_BASE + DRM_MOCKGPU_ACCESS, struct drm_mockgpu_access)
 #define DRM_IOCTL_MOCKGPU_EVICT \
