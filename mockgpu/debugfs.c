@@ -13,6 +13,7 @@
 #include "debugfs.h"
 #include "device.h"
 #include "heap.h"
+#include "hold.h"
 #include "hw/hw.h"
 #include "pagemap.h"
 #include "query.h"
@@ -35,18 +36,22 @@ static const char * const mockgpu_counter_names[MOCKGPU_COUNTER_COUNT] = {
 	[MOCKGPU_COUNTER_LIVE_PEER_PAGES] = "live_peer_pages",
 };
 
-/* First and last page, size, VM (0 for none) of each allocation. */
+/*
+ * First and last page, size, VM (0 for none) of each allocation; of a scattered
+ * one those are in no order.
+ */
 static int mockgpu_debugfs_vram_show(struct seq_file *seq, void *unused)
 {
 	struct mockgpu_device *mdev = seq->private;
 	struct mockgpu_alloc *alloc = NULL;
 
 	while ((alloc = mockgpu_heap_next(&mdev->heap, alloc)))
-		seq_printf(seq, "%lu-%lu %lu KiB vm %llu\n",
+		seq_printf(seq, "%lu-%lu %lu KiB vm %llu%s\n",
 			   mockgpu_heap_page(alloc, 0),
 			   mockgpu_heap_page(alloc, alloc->npages - 1),
 			   alloc->npages * (PAGE_SIZE / SZ_1K),
-			   alloc->vm_serial);
+			   alloc->vm_serial,
+			   alloc->nblocks > 1 ? " scattered" : "");
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(mockgpu_debugfs_vram);
@@ -71,6 +76,27 @@ static int mockgpu_debugfs_pagemap_show(struct seq_file *seq, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(mockgpu_debugfs_pagemap);
 
+static int mockgpu_debugfs_hold_copy_get(void *data, u64 *value)
+{
+	struct mockgpu_device *mdev = data;
+
+	*value = READ_ONCE(mockgpu_hw_knobs(mdev->hw)->hold_copy);
+	return 0;
+}
+
+static int mockgpu_debugfs_hold_copy_set(void *data, u64 value)
+{
+	struct mockgpu_device *mdev = data;
+
+	if (value > 1)
+		return -EINVAL;
+	mockgpu_hw_hold_copy(mdev->hw, value);
+	return 0;
+}
+DEFINE_DEBUGFS_ATTRIBUTE(mockgpu_debugfs_hold_copy_fops,
+			 mockgpu_debugfs_hold_copy_get,
+			 mockgpu_debugfs_hold_copy_set, "%llu\n");
+
 static void mockgpu_debugfs_add_knobs(struct mockgpu_device *mdev,
 				      struct dentry *root)
 {
@@ -80,11 +106,21 @@ static void mockgpu_debugfs_add_knobs(struct mockgpu_device *mdev,
 				&mdev->knobs.fail_populate);
 	debugfs_create_atomic_t("fail_device_map", 0600, root,
 				&mdev->knobs.fail_device_map);
+	debugfs_create_u32("clear_delay_ms", 0600, root,
+			   &mdev->knobs.clear_delay_ms);
+	debugfs_create_bool("scatter", 0600, root, &mdev->knobs.scatter);
+	debugfs_create_bool("no_clear_op", 0600, root,
+			    &mdev->knobs.no_clear_op);
+	mockgpu_hold_add_file(mdev, root);
 	debugfs_create_atomic_t("fail_dma_map", 0600, root,
 				&knobs->fail_dma_map);
 	debugfs_create_atomic_t("fail_copy", 0600, root, &knobs->fail_copy);
 	debugfs_create_u32("copy_delay_us", 0600, root, &knobs->copy_delay_us);
 	debugfs_create_bool("poison", 0600, root, &knobs->poison);
+	debugfs_create_file_unsafe("hold_copy", 0600, root, mdev,
+				   &mockgpu_debugfs_hold_copy_fops);
+	debugfs_create_atomic_t("copies_held", 0400, root,
+				&knobs->copies_held);
 }
 
 /**

@@ -10,20 +10,29 @@
 
 #include "config.h"
 #include "heap.h"
+#include "hold.h"
 #include "vram.h"
 
 struct drm_pagemap_cache;
 struct mockgpu_hw;
+struct workqueue_struct;
 
 /**
  * struct mockgpu_knobs - ways to make the driver misbehave
  * @fail_populate: the n-th allocation from now on has no pages; 0 is off
  * @fail_device_map: the n-th mapping of its VRAM for a linked device from now
  *	on is refused; 0 is off
+ * @clear_delay_ms: new allocations are overwritten, then cleared, that much
+ *	later; 0 is off
+ * @scatter: no two pages of an allocation are neighbours
+ * @no_clear_op: the SVM module is not told that the device can clear
  */
 struct mockgpu_knobs {
 	atomic_t fail_populate;
 	atomic_t fail_device_map;
+	u32 clear_delay_ms;
+	bool scatter;
+	bool no_clear_op;
 };
 
 /**
@@ -40,6 +49,8 @@ struct mockgpu_knobs {
  * @populate_lock: protects @populate_calls
  * @populate_calls: POPULATE commands that are running
  * @knobs: for tests
+ * @clear_queue: for tests, clears that are still to happen; NULL without knobs
+ * @hold: for tests, device pages that are kept from moving
  */
 struct mockgpu_device {
 	struct drm_device drm;
@@ -54,6 +65,8 @@ struct mockgpu_device {
 	spinlock_t populate_lock;	/* a leaf inside of mmap_lock */
 	struct list_head populate_calls;
 	struct mockgpu_knobs knobs;
+	struct workqueue_struct *clear_queue;
+	struct mockgpu_hold hold;
 };
 
 static inline struct mockgpu_device *

@@ -43,7 +43,7 @@ static int mockgpu_devmem_copy(struct page **pages,
 	if (ret)
 		return ret;
 
-	mockgpu_hw_copy_begin(mdev->hw);
+	ret = mockgpu_hw_copy_begin(mdev->hw);
 	for (i = 0; i < npages && !ret; i += NR_PAGES(addr[i].order))
 		ret = copy(mdev->hw, mockgpu_vram_index(&mdev->vram, pages[i]),
 			   mockgpu_pagemap_bus(&addr[i]),
@@ -92,7 +92,7 @@ static int mockgpu_devmem_clear(struct page **pages, unsigned long npages,
 	if (ret)
 		return ret;
 
-	mockgpu_hw_copy_begin(mdev->hw);
+	ret = mockgpu_hw_copy_begin(mdev->hw);
 	for (i = 0; i < npages && !ret; i += run) {
 		run = mockgpu_devmem_run(pages + i, npages - i);
 		ret = mockgpu_hw_clear(mdev->hw,
@@ -127,13 +127,38 @@ static int mockgpu_devmem_populate(struct drm_pagemap_devmem *devmem,
 
 static void mockgpu_devmem_release(struct drm_pagemap_devmem *devmem)
 {
+	/* Still there if no migration succeeded. */
+	dma_fence_put(devmem->pre_migrate_fence);
+	devmem->pre_migrate_fence = NULL;
 	mockgpu_heap_put(mockgpu_alloc_from_devmem(devmem));
 }
 
-const struct drm_pagemap_devmem_ops mockgpu_devmem_ops = {
+static const struct drm_pagemap_devmem_ops mockgpu_devmem_ops_clearing = {
 	.devmem_release = mockgpu_devmem_release,
 	.populate_devmem_pfn = mockgpu_devmem_populate,
 	.copy_to_devmem = mockgpu_devmem_copy_in,
 	.copy_to_ram = mockgpu_devmem_copy_out,
 	.clear_devmem = mockgpu_devmem_clear,
 };
+
+/* The SVM module then has the device copy zeroes. */
+static const struct drm_pagemap_devmem_ops mockgpu_devmem_ops_copying = {
+	.devmem_release = mockgpu_devmem_release,
+	.populate_devmem_pfn = mockgpu_devmem_populate,
+	.copy_to_devmem = mockgpu_devmem_copy_in,
+	.copy_to_ram = mockgpu_devmem_copy_out,
+};
+
+/**
+ * mockgpu_devmem_ops() - what the SVM module is to know of the device
+ * @mdev: the device
+ *
+ * Context: Any.
+ * Return: the operations for the next allocation.
+ */
+const struct drm_pagemap_devmem_ops *
+mockgpu_devmem_ops(const struct mockgpu_device *mdev)
+{
+	return READ_ONCE(mdev->knobs.no_clear_op) ?
+	       &mockgpu_devmem_ops_copying : &mockgpu_devmem_ops_clearing;
+}

@@ -3,7 +3,9 @@
 #define MOCKGPU_DEVMEM_H
 
 struct drm_pagemap_devmem_ops;
+struct mockgpu_device;
 
-extern const struct drm_pagemap_devmem_ops mockgpu_devmem_ops;
+const struct drm_pagemap_devmem_ops *
+mockgpu_devmem_ops(const struct mockgpu_device *mdev);
 
 #endif

@@ -17,6 +17,7 @@
 #include <drm/mockgpu_drm.h>
 
 #include "access.h"
+#include "clear.h"
 #include "compat/compat.h"
 #include "debugfs.h"
 #include "device.h"
@@ -107,8 +108,13 @@ static int mockgpu_drv_init(struct mockgpu_device *mdev)
 	mdev->hw = mockgpu_hw_create(mdev->drm.dev);
 	if (!mdev->hw)
 		return -ENOMEM;
-	return drmm_add_action_or_reset(&mdev->drm, mockgpu_drv_destroy_hw,
-					mdev->hw);
+	ret = drmm_add_action_or_reset(&mdev->drm, mockgpu_drv_destroy_hw,
+				       mdev->hw);
+	if (ret)
+		return ret;
+
+	ret = mockgpu_hold_init(mdev);
+	return ret ?: mockgpu_clear_init(mdev);
 }
 
 /* What lives while the driver is bound. */
@@ -164,7 +170,13 @@ static void mockgpu_drv_remove(struct platform_device *pdev)
 {
 	struct mockgpu_device *mdev = platform_get_drvdata(pdev);
 
+	/* Waits for commands, and they may wait for the copy engine. */
+	mockgpu_hw_hold_copy(mdev->hw, false);
 	drm_dev_unplug(&mdev->drm);
+
+	/* The knobs are gone, so that this is the last time. */
+	mockgpu_hw_hold_copy(mdev->hw, false);
+	mockgpu_hold_drop(mdev);
 	mockgpu_evict_for_unbind(mdev);
 	mockgpu_vram_fini(mdev);
 	mockgpu_hw_unplug(mdev->hw);

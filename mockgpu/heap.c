@@ -11,15 +11,28 @@
  * mockgpu_heap.lock is taken with interrupts off, and nothing is taken and
  * nothing sleeps inside of it.
  */
+#include <linux/gcd.h>
 #include <linux/mm.h>
+#include <linux/sched.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 
+#include "clear.h"
 #include "devmem.h"
 #include "device.h"
 #include "heap.h"
 #include "hw/hw.h"
 #include "pagemap.h"
+
+/* Far away, and without a common factor: in the end each page is met. */
+static unsigned long mockgpu_heap_scatter_step(unsigned long npages)
+{
+	unsigned long step = (npages - npages * 3 / 8) | 1;
+
+	while (gcd(step, npages) != 1)
+		step += 2;
+	return step;
+}
 
 /**
  * mockgpu_heap_init() - all of VRAM is free
@@ -32,8 +45,12 @@ void mockgpu_heap_init(struct mockgpu_heap *heap, unsigned long npages)
 {
 	spin_lock_init(&heap->lock);
 	INIT_LIST_HEAD(&heap->allocs);
-	if (npages)
-		drm_mm_init(&heap->space, 0, npages);
+	if (!npages)
+		return;
+
+	heap->npages = npages;
+	heap->scatter_step = mockgpu_heap_scatter_step(npages);
+	drm_mm_init(&heap->space, 0, npages);
 }
 
 /**
@@ -74,9 +91,48 @@ struct mockgpu_alloc *mockgpu_heap_new(struct drm_pagemap *dpagemap,
 	INIT_LIST_HEAD(&alloc->link);
 	refcount_set(&alloc->refs, 1);
 	drm_pagemap_devmem_init(&alloc->devmem, mdev->drm.dev, mm,
-				&mockgpu_devmem_ops, dpagemap,
+				mockgpu_devmem_ops(mdev), dpagemap,
 				npages << PAGE_SHIFT, NULL);
 	return alloc;
+}
+
+static void mockgpu_heap_forget(struct mockgpu_heap *heap,
+				struct mockgpu_alloc *alloc)
+{
+	unsigned long flags;
+	unsigned long i;
+
+	spin_lock_irqsave(&heap->lock, flags);
+	for (i = 0; i < alloc->nblocks; i++)
+		if (drm_mm_node_allocated(&alloc->blocks[i].node))
+			drm_mm_remove_node(&alloc->blocks[i].node);
+	spin_unlock_irqrestore(&heap->lock, flags);
+}
+
+static void mockgpu_heap_free_blocks(struct mockgpu_alloc *alloc)
+{
+	if (alloc->blocks != &alloc->block)
+		kfree(alloc->blocks);
+	alloc->blocks = NULL;
+	alloc->nblocks = 0;
+}
+
+static int mockgpu_heap_new_blocks(struct mockgpu_alloc *alloc,
+				   unsigned long count)
+{
+	unsigned long i;
+
+	alloc->blocks = &alloc->block;
+	if (count > 1)
+		alloc->blocks = kcalloc(count, sizeof(*alloc->blocks),
+					GFP_KERNEL | __GFP_NOWARN);
+	if (!alloc->blocks)
+		return -ENOMEM;
+
+	alloc->nblocks = count;
+	for (i = 0; i < count; i++)
+		alloc->blocks[i].alloc = alloc;
+	return 0;
 }
 
 /* What could be one huge page should be able to be one in VRAM too. */
@@ -98,6 +154,83 @@ static int mockgpu_heap_insert(struct mockgpu_heap *heap,
 	return ret;
 }
 
+static int mockgpu_heap_insert_next(struct mockgpu_heap *heap,
+				    struct drm_mm_node *node)
+{
+	unsigned long flags;
+	int ret;
+
+	spin_lock_irqsave(&heap->lock, flags);
+	node->start = heap->scatter_next;
+	node->size = 1;
+	heap->scatter_next = (heap->scatter_next + heap->scatter_step) %
+			     heap->npages;
+	ret = drm_mm_reserve_node(&heap->space, node);
+	spin_unlock_irqrestore(&heap->lock, flags);
+
+	return ret;
+}
+
+/* One page, anywhere but near the one before. */
+static int mockgpu_heap_insert_single(struct mockgpu_heap *heap,
+				      struct drm_mm_node *node)
+{
+	unsigned long tries = heap->npages;
+
+	while (tries--) {
+		if (!mockgpu_heap_insert_next(heap, node))
+			return 0;
+		cond_resched();
+	}
+	return -ENOSPC;
+}
+
+static bool mockgpu_heap_has_room(struct mockgpu_heap *heap,
+				  unsigned long npages)
+{
+	unsigned int allocs;
+	unsigned long used;
+
+	mockgpu_heap_read_live(heap, &used, &allocs);
+	return npages <= heap->npages - used;
+}
+
+static int mockgpu_heap_insert_scattered(struct mockgpu_heap *heap,
+					 struct mockgpu_alloc *alloc)
+{
+	unsigned long i;
+	int ret = 0;
+
+	if (!mockgpu_heap_has_room(heap, alloc->nblocks))
+		return -ENOSPC;
+
+	for (i = 0; i < alloc->nblocks && !ret; i++)
+		ret = mockgpu_heap_insert_single(heap, &alloc->blocks[i].node);
+	if (ret)
+		mockgpu_heap_forget(heap, alloc);
+	return ret;
+}
+
+static int mockgpu_heap_find_room(struct mockgpu_alloc *alloc,
+				  unsigned long npages)
+{
+	struct mockgpu_heap *heap = &alloc->mdev->heap;
+	bool scatter = READ_ONCE(alloc->mdev->knobs.scatter);
+	int ret;
+
+	ret = mockgpu_heap_new_blocks(alloc, scatter ? npages : 1);
+	if (ret)
+		return ret;
+
+	if (scatter)
+		ret = mockgpu_heap_insert_scattered(heap, alloc);
+	else
+		ret = mockgpu_heap_insert(heap, &alloc->block.node, npages);
+	if (ret)
+		mockgpu_heap_free_blocks(alloc);
+	return ret;
+}
+
 /* From here on eviction finds it. */
 static void mockgpu_heap_publish(struct mockgpu_heap *heap,
 				 struct mockgpu_alloc *alloc)
@@ -112,27 +245,58 @@ static void mockgpu_heap_publish(struct mockgpu_heap *heap,
 	spin_unlock_irqrestore(&heap->lock, flags);
 }
 
+static void mockgpu_heap_tell_taken(const struct mockgpu_alloc *alloc)
+{
+	const struct drm_mm_node *node;
+	unsigned long i;
+
+	for (i = 0; i < alloc->nblocks; i++) {
+		node = &alloc->blocks[i].node;
+		mockgpu_hw_vram_taken(alloc->mdev->hw, node->start,
+				      node->size);
+	}
+}
+
+static void mockgpu_heap_tell_freed(const struct mockgpu_alloc *alloc)
+{
+	const struct drm_mm_node *node;
+	unsigned long i;
+
+	for (i = 0; i < alloc->nblocks; i++) {
+		node = &alloc->blocks[i].node;
+		mockgpu_hw_vram_freed(alloc->mdev->hw, node->start,
+				      node->size);
+	}
+}
+
 /**
  * mockgpu_heap_take() - give an allocation its pages
  * @alloc: made by mockgpu_heap_new() and without pages
  * @npages: how many, at most as many as were announced; that many it then has
  *
  * Context: Process context, may sleep.
- * Return: 0, or -ENOSPC when no free piece is that large.
+ * Return: 0, -ENOSPC when no free piece is that large, -ENOMEM.
  */
 int mockgpu_heap_take(struct mockgpu_alloc *alloc, unsigned long npages)
 {
-	struct mockgpu_device *mdev = alloc->mdev;
+	struct mockgpu_clear *clear = mockgpu_clear_new(alloc);
 	int ret;
 
-	ret = mockgpu_heap_insert(&mdev->heap, &alloc->node, npages);
-	if (ret)
+	if (IS_ERR(clear))
+		return PTR_ERR(clear);
+
+	ret = mockgpu_heap_find_room(alloc, npages);
+	if (ret) {
+		kfree(clear);
 		return ret;
+	}
 
 	alloc->npages = npages;
 	alloc->devmem.size = npages << PAGE_SHIFT;
-	mockgpu_hw_vram_taken(mdev->hw, alloc->node.start, npages);
-	mockgpu_heap_publish(&mdev->heap, alloc);
+	mockgpu_heap_tell_taken(alloc);
+	if (clear)
+		mockgpu_clear_start(clear);
+	mockgpu_heap_publish(&alloc->mdev->heap, alloc);
 	return 0;
 }
 
@@ -147,7 +311,9 @@ int mockgpu_heap_take(struct mockgpu_alloc *alloc, unsigned long npages)
 unsigned long mockgpu_heap_page(const struct mockgpu_alloc *alloc,
 				unsigned long i)
 {
-	return alloc->node.start + i;
+	unsigned long per_block = alloc->npages / alloc->nblocks;
+
+	return alloc->blocks[i / per_block].node.start + i % per_block;
 }
 
 /* When nobody can find it any more. */
@@ -156,11 +322,11 @@ static void mockgpu_heap_free_pages(struct mockgpu_alloc *alloc)
 	struct mockgpu_heap *heap = &alloc->mdev->heap;
 	unsigned long flags;
 
-	mockgpu_hw_vram_freed(alloc->mdev->hw, alloc->node.start,
-			      alloc->npages);
+	mockgpu_heap_tell_freed(alloc);
+	mockgpu_heap_forget(heap, alloc);
+	mockgpu_heap_free_blocks(alloc);
 
 	spin_lock_irqsave(&heap->lock, flags);
-	drm_mm_remove_node(&alloc->node);
 	heap->live_pages -= alloc->npages;
 	heap->live_allocs--;
 	spin_unlock_irqrestore(&heap->lock, flags);
@@ -212,7 +378,7 @@ struct mockgpu_alloc *mockgpu_heap_find(struct mockgpu_heap *heap,
 
 	spin_lock_irqsave(&heap->lock, flags);
 	drm_mm_for_each_node_in_range(node, &heap->space, page, page + 1)
-		alloc = container_of(node, struct mockgpu_alloc, node);
+		alloc = container_of(node, struct mockgpu_block, node)->alloc;
 	if (alloc && !refcount_inc_not_zero(&alloc->refs))
 		alloc = NULL;
 	spin_unlock_irqrestore(&heap->lock, flags);

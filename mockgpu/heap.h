@@ -16,6 +16,9 @@ struct mockgpu_device;
  * @lock: protects everything below
  * @space: the VRAM pages
  * @allocs: allocations that have pages, oldest first
+ * @npages: VRAM pages there are
+ * @scatter_next: where the next single page is looked for
+ * @scatter_step: how far it is from one to the next, so that all are found
  * @serial: number of the newest allocation
  * @live_pages: VRAM pages in use
  * @live_allocs: allocations that have pages
@@ -24,22 +27,37 @@ struct mockgpu_heap {
 	spinlock_t lock;	/* taken with interrupts off, a leaf */
 	struct drm_mm space;
 	struct list_head allocs;
+	unsigned long npages;
+	unsigned long scatter_next;
+	unsigned long scatter_step;
 	u64 serial;
 	unsigned long live_pages;
 	unsigned int live_allocs;
 };
 
 /**
- * struct mockgpu_alloc - a contiguous piece of VRAM that a process uses
+ * struct mockgpu_block - VRAM pages in one piece
+ * @node: place in &mockgpu_heap.space
+ * @alloc: whose they are
+ */
+struct mockgpu_block {
+	struct drm_mm_node node;
+	struct mockgpu_alloc *alloc;
+};
+
+/**
+ * struct mockgpu_alloc - VRAM that a process uses
  * @devmem: what the SVM module sees
  * @mdev: the device; it stays while there are pages
- * @refs: references: the SVM module's until devmem_release, and those of
- *	whoever found it
+ * @refs: references: the SVM module's until devmem_release, those of whoever
+ *	found it, and that of a clear that is still to happen
  * @link: place in &mockgpu_heap.allocs, if it has pages
  * @serial: ever growing with each allocation
  * @vm_serial: the VM it was populated through, 0 for none
  * @npages: how many pages it has; it gets them once and keeps them
- * @node: place in &mockgpu_heap.space
+ * @nblocks: in how many pieces of the same size
+ * @blocks: the pieces: @block, or an array
+ * @block: the only one, as it should be
  */
 struct mockgpu_alloc {
 	struct drm_pagemap_devmem devmem;
@@ -49,7 +67,9 @@ struct mockgpu_alloc {
 	u64 serial;
 	u64 vm_serial;
 	unsigned long npages;
-	struct drm_mm_node node;
+	unsigned long nblocks;
+	struct mockgpu_block *blocks;
+	struct mockgpu_block block;
 };
 
 void mockgpu_heap_init(struct mockgpu_heap *heap, unsigned long npages);

@@ -4,9 +4,14 @@
  */
 #include <linux/delay.h>
 #include <linux/dma-mapping.h>
+#include <linux/jiffies.h>
 #include <linux/mm.h>
+#include <linux/wait.h>
 
 #include "internal.h"
+
+/* How long the engine can be held. */
+#define MOCKGPU_HW_HOLD_MAX	(30 * HZ)
 
 /* How many of @npages are done before the one that shall fail, if any is. */
 static unsigned long mockgpu_hw_copy_budget(struct mockgpu_hw *hw,
@@ -21,18 +26,59 @@ static unsigned long mockgpu_hw_copy_budget(struct mockgpu_hw *hw,
 }
 
 /**
+ * mockgpu_hw_copy_init() - a copy engine that is not held
+ * @hw: the device
+ *
+ * Context: Process context.
+ */
+void mockgpu_hw_copy_init(struct mockgpu_hw *hw)
+{
+	init_waitqueue_head(&hw->copy_resumed);
+}
+
+/**
+ * mockgpu_hw_hold_copy() - keep the copy engine from working, or let it go on
+ * @hw: the device
+ * @hold: which
+ *
+ * Context: Any.
+ */
+void mockgpu_hw_hold_copy(struct mockgpu_hw *hw, bool hold)
+{
+	WRITE_ONCE(hw->knobs.hold_copy, hold);
+	wake_up_all(&hw->copy_resumed);
+}
+
+static int mockgpu_hw_copy_wait(struct mockgpu_hw *hw)
+{
+	long left;
+
+	if (!READ_ONCE(hw->knobs.hold_copy))
+		return 0;
+
+	atomic_inc(&hw->knobs.copies_held);
+	left = wait_event_killable_timeout(hw->copy_resumed,
+					   !READ_ONCE(hw->knobs.hold_copy),
+					   MOCKGPU_HW_HOLD_MAX);
+	atomic_dec(&hw->knobs.copies_held);
+	return left < 0 ? -EINTR : 0;
+}
+
+/**
  * mockgpu_hw_copy_begin() - start a command of the copy engine
  * @hw: the device
  *
  * Context: Process context, may sleep.
+ * Return: 0, or -EINTR when the engine is held and the caller was killed.
  */
-void mockgpu_hw_copy_begin(struct mockgpu_hw *hw)
+int mockgpu_hw_copy_begin(struct mockgpu_hw *hw)
 {
 	u32 delay = READ_ONCE(hw->knobs.copy_delay_us);
 
 	might_sleep();
 	if (delay)
 		fsleep(delay);
+	return mockgpu_hw_copy_wait(hw);
 }
 
 /**

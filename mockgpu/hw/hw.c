@@ -43,6 +43,7 @@ struct mockgpu_hw *mockgpu_hw_create(struct device *dev)
 	hw->dev = dev;
 	mockgpu_hw_iommu_init(&hw->iommu);
 	mockgpu_hw_vram_init(&hw->vram);
+	mockgpu_hw_copy_init(hw);
 	return hw;
 }
 

@@ -24,14 +24,19 @@ struct mockgpu_hw;
  * struct mockgpu_hw_knobs - ways to make the device misbehave
  * @fail_dma_map: the n-th DMA mapping from now on is refused; 0 is off
  * @fail_copy: the n-th page from now on cannot be copied or cleared; 0 is off
+ * @copies_held: commands of the copy engine that wait because of @hold_copy
  * @copy_delay_us: how long each command of the copy engine takes at least
  * @poison: overwrite VRAM when it is freed
+ * @hold_copy: commands of the copy engine wait, at most 30 s; set by
+ *	mockgpu_hw_hold_copy()
  */
 struct mockgpu_hw_knobs {
 	atomic_t fail_dma_map;
 	atomic_t fail_copy;
+	atomic_t copies_held;
 	u32 copy_delay_us;
 	bool poison;
+	bool hold_copy;
 };
 
 /**
@@ -125,6 +130,8 @@ int mockgpu_hw_vram_use(struct mockgpu_hw *hw, void *base,
 void mockgpu_hw_vram_drop(struct mockgpu_hw *hw);
 void mockgpu_hw_vram_taken(struct mockgpu_hw *hw, unsigned long first,
 			   unsigned long npages);
+void mockgpu_hw_vram_scrub(struct mockgpu_hw *hw, unsigned long first,
+			   unsigned long npages);
 void mockgpu_hw_vram_freed(struct mockgpu_hw *hw, unsigned long first,
 			   unsigned long npages);
 
@@ -138,7 +145,8 @@ void mockgpu_hw_link_unmap(struct mockgpu_hw *hw, const struct device *user,
 			   dma_addr_t addr, u64 size,
 			   enum dma_data_direction dir);
 
-void mockgpu_hw_copy_begin(struct mockgpu_hw *hw);
+void mockgpu_hw_hold_copy(struct mockgpu_hw *hw, bool hold);
+int mockgpu_hw_copy_begin(struct mockgpu_hw *hw);
 int mockgpu_hw_copy_in(struct mockgpu_hw *hw, unsigned long first,
 		       struct mockgpu_hw_addr from, unsigned long npages);
 int mockgpu_hw_copy_out(struct mockgpu_hw *hw, unsigned long first,

@@ -8,6 +8,7 @@
 #include <linux/dma-map-ops.h>
 #include <linux/rbtree.h>
 #include <linux/spinlock.h>
+#include <linux/wait.h>
 
 #include <drm/drm_mm.h>
 
@@ -83,6 +84,7 @@ struct mockgpu_hw {
 	struct mockgpu_hw_vram vram;
 	struct mockgpu_hw_link link;
 	struct mockgpu_hw_knobs knobs;
+	wait_queue_head_t copy_resumed;
 	atomic64_t bytes_copied_in;
 	atomic64_t bytes_copied_out;
 	atomic64_t bytes_accessed;
@@ -102,6 +104,7 @@ int mockgpu_hw_link_begin(struct mockgpu_hw *hw,
 			  struct mockgpu_hw_target *target);
 int mockgpu_hw_link_end(struct mockgpu_hw *hw,
 			struct mockgpu_hw_target *target);
+void mockgpu_hw_copy_init(struct mockgpu_hw *hw);
 void mockgpu_hw_vram_init(struct mockgpu_hw_vram *vram);
 bool mockgpu_hw_vram_has(struct mockgpu_hw *hw, u64 offset, u64 size);
 void *mockgpu_hw_vram_begin(struct mockgpu_hw *hw, u64 offset, u64 size,

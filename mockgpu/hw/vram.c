@@ -18,6 +18,8 @@
 
 /* What a freed page is filled with, so that a use of it shows. */
 #define MOCKGPU_HW_POISON	0x5a
+/* What a page looks like while it is being cleared. */
+#define MOCKGPU_HW_SCRUB	0xc3
 
 /**
  * mockgpu_hw_vram_init() - no VRAM
@@ -235,6 +237,30 @@ void mockgpu_hw_vram_taken(struct mockgpu_hw *hw, unsigned long first,
 	bitmap_set(vram->used, first, npages);
 	bitmap_clear(vram->written, first, npages);
 	spin_unlock_irqrestore(&vram->lock, flags);
+}
+
+/**
+ * mockgpu_hw_vram_scrub() - overwrite pages, then fill them with zeroes
+ * @hw: the device
+ * @first: first VRAM page
+ * @npages: how many
+ *
+ * Context: Any.
+ */
+void mockgpu_hw_vram_scrub(struct mockgpu_hw *hw, unsigned long first,
+			   unsigned long npages)
+{
+	u64 offset = (u64)first << PAGE_SHIFT;
+	u64 size = (u64)npages << PAGE_SHIFT;
+	void *memory;
+
+	memory = mockgpu_hw_vram_begin(hw, offset, size, DMA_FROM_DEVICE);
+	if (!memory)
+		return;
+
+	memset(memory, MOCKGPU_HW_SCRUB, size);
+	memset(memory, 0, size);
+	mockgpu_hw_vram_end(hw, offset, size, DMA_FROM_DEVICE);
 }
 
 /**
