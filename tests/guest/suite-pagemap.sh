@@ -21,11 +21,12 @@ run_programs() {
 	done
 }
 
-# Each in a program of its own, which then sees no device go but the test's.
-run_unbind() {
+# run_each PROGRAM: each test in a program of its own, which then sees no device
+# go but the test's.
+run_each() {
 	local test
-	for test in $("$TESTS/unbind" --list); do
-		"$TESTS/unbind" "$test"
+	for test in $("$TESTS/$1" --list); do
+		"$TESTS/$1" "$test"
 	done
 }
 
@@ -53,10 +54,33 @@ run_tier() {
 	modprobe mockgpu test_knobs=1 devices=4 vram_size=64M "$@" 2>/dev/null || return
 	guest-fix-dri
 	run_programs
-	run_unbind
+	run_each unbind
 	"$TESTS/stress"
 	run_with_swap
 	run_tests unload-after
+	run_linked "$@"
+}
+
+test_unload_linked() {
+	test_unload_after
+}
+
+# load_linked LINKS OPTION...
+load_linked() {
+	unload_if_loaded
+	modprobe mockgpu test_knobs=1 devices=3 vram_size=16M links="$1" "${@:2}" 2>/dev/null || return
+	guest-fix-dri
+}
+
+# Devices with links to all others, and a chain of them.
+run_linked() {
+	load_linked all "$@" || return
+	run_each linked
+	with_prefix linked- "$TESTS/devices"
+	load_linked 0-1,1-2 "$@" || return
+	with_prefix chain- "$TESTS/linked" every-pair
+	with_prefix chain- "$TESTS/devices"
+	run_tests unload-linked
 }
 
 main() {
