@@ -308,6 +308,42 @@ static void partial(struct gpu *gpu)
 	area_check_cpu(&team->areas[1]);
 }
 
+/* What comes over the link has moved, and was not there before. */
+static void reported(struct gpu *gpu)
+{
+	struct team *team = team_linked(gpu, HUGE_PAGE, MEM_SMALL);
+	struct area half = area_part(&team->areas[0], 0, MIB);
+	struct drm_mockgpu_populate populate;
+
+	area_populate(&half);
+	CHECK_OK(populate_report(&team->areas[1], 0, &populate));
+	CHECK_EQ(populate.moved, HUGE_PAGES);
+	CHECK_EQ(populate.resident, 0);
+	CHECK_EQ(populate.stayed, 0);
+	area_check_cpu(&team->areas[1]);
+}
+
+/*
+ * The last pages of one device and the first of the next have neighbouring
+ * addresses where VRAM is memory: what lies across them is two pieces.
+ */
+static void neighbours(struct gpu *gpu)
+{
+	struct team *team = team_linked(gpu, 8 * PAGE, MEM_SMALL);
+	struct area rest = area_new(gpu, gpu->vram_size - 4 * PAGE, 0, MEM_SMALL);
+	struct area last = area_part(&team->areas[0], 0, 4 * PAGE);
+	struct area first = area_part(&team->areas[1], 4 * PAGE, 4 * PAGE);
+
+	if (team->count < 3)
+		test_skip("needs three devices");
+	CHECK_OK(gpu_populate(gpu, rest.vm, rest.mem, rest.size));
+	area_populate(&last);
+	area_populate(&first);
+	CHECK_OK(gpu_evict_vm(gpu, rest.vm));
+	fetch(team, 0, 2);
+	area_check_cpu(&team->areas[0]);
+}
+
 static void unbind_first(void)
 {
 	double begin = seconds_now();
@@ -474,6 +510,8 @@ static const struct test tests[] = {
 	{ "partial", partial, NEEDS, 0 },
 	{ "unbound-in-copy", unbound_in_copy, NEEDS, 0 },
 	{ "unbound-in-use", unbound_in_use, NEEDS, 300 },
+	{ "reported", reported, NEEDS, 0 },
+	{ "neighbours", neighbours, NEEDS | NEED_COHERENT, 0 },
 };
 
 HARNESS_MAIN(tests)
