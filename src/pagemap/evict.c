@@ -55,7 +55,7 @@ static int gsb_evict_alloc(struct gsb_job *job)
 		struct drm_pagemap_zdd *zdd = from ? gsb_page_zdd(from) : NULL;
 
 		if (!zdd || zdd->devmem != job->devmem ||
-		    !gsb_to_ram_wanted(job->src[i], zdd))
+		    !gsb_to_ram_can_move(job->src[i], zdd))
 			continue;
 		if (!gsb_evict_place_entry(job, i, from))
 			return -ENOMEM;

@@ -121,7 +121,7 @@ static int gsb_fault_alloc(struct gsb_job *job, const struct vm_fault *vmf,
 
 	for (i = 0; i < job->npages; i += gsb_src_pages(job->src[i])) {
 		gsb_job_breathe(i);
-		if (i != wanted && gsb_to_ram_wanted(job->src[i], zdd) &&
+		if (i != wanted && gsb_to_ram_can_move(job->src[i], zdd) &&
 		    !gsb_fault_place_entry(job, vmf, start, i, true))
 			break;
 	}

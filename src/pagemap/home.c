@@ -40,7 +40,7 @@ static struct drm_pagemap_zdd *gsb_home_pick(const struct gsb_home *home,
 		struct drm_pagemap_zdd *zdd = page ? gsb_page_zdd(page) : NULL;
 
 		if (zdd && zdd->dpagemap != home->except &&
-		    gsb_to_ram_wanted(job->src[i], zdd))
+		    gsb_to_ram_can_move(job->src[i], zdd))
 			return zdd;
 	}
 	return NULL;
@@ -85,7 +85,7 @@ static void gsb_home_place(const struct gsb_home *home, struct gsb_job *job,
 
 	for (i = 0; i < job->npages; i += gsb_src_pages(job->src[i])) {
 		gsb_job_breathe(i);
-		if (gsb_to_ram_wanted(job->src[i], zdd) &&
+		if (gsb_to_ram_can_move(job->src[i], zdd) &&
 		    !gsb_home_place_entry(home, job, i))
 			return;
 	}

@@ -109,6 +109,13 @@ static enum gsb_kind gsb_job_kind(const struct gsb_job *job, unsigned long i)
 						    GSB_PAGE_SYSTEM;
 }
 
+/* VRAM of two peers can lie side by side, and each maps its own only. */
+static bool gsb_job_same_provider(const struct gsb_job *job, unsigned long i,
+				  unsigned long k)
+{
+	return gsb_page_pgmap(job->other[i]) == gsb_page_pgmap(job->other[k]);
+}
+
 static bool gsb_job_extends(const struct gsb_job *job,
 			    const struct gsb_segment *seg, unsigned long i)
 {
@@ -118,6 +125,8 @@ static bool gsb_job_extends(const struct gsb_job *job,
 		return false;
 	if (page_to_pfn(job->device[i]) !=
 	    page_to_pfn(job->device[first]) + seg->count)
+		return false;
+	if (seg->kind == GSB_PAGE_PEER && !gsb_job_same_provider(job, i, first))
 		return false;
 	return seg->kind == GSB_PAGE_HOLE ||
 	       page_to_pfn(job->other[i]) ==

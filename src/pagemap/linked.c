@@ -29,7 +29,7 @@ static enum gsb_kind gsb_linked_kind(const struct drm_pagemap *to,
 	if (!page || !(src & MIGRATE_PFN_MIGRATE))
 		return GSB_PAGE_STAYS;
 	zdd = gsb_page_zdd(page);
-	if (!zdd || gsb_page_retired(page))
+	if (!zdd || gsb_page_retired(page) || gsb_page_is_held(page))
 		return GSB_PAGE_STAYS;
 	if (zdd->dpagemap == to && !gather)
 		return GSB_PAGE_RESIDENT;
@@ -45,25 +45,22 @@ static void gsb_linked_retire(const struct gsb_job *job)
 			gsb_page_retire(job->other[i]);
 }
 
-static void gsb_linked_move(struct gsb_job *job, struct drm_pagemap_zdd *zdd,
-			    struct migrate_vma *migrate, bool gather)
+static unsigned long gsb_linked_move(struct gsb_job *job,
+				     struct drm_pagemap_zdd *zdd,
+				     struct migrate_vma *migrate, bool gather)
 {
 	unsigned long i = 0;
-	int err;
 
 	while (i < job->npages)
 		i += gsb_sort_entry(job, i, gsb_linked_kind(zdd->dpagemap,
 							    job->src[i],
 							    gather));
-	if (!gsb_job_count(job, GSB_PAGE_PEER))
-		return;
-
-	err = gsb_place_and_copy(job, zdd, false);
-	if (err)
-		return;
+	if (!gsb_job_count(job, GSB_PAGE_PEER) ||
+	    gsb_place_and_copy(job, zdd, false))
+		return 0;
 	gsb_commit_vma(job, migrate);
-	gsb_account_placed(job);
 	gsb_linked_retire(job);
+	return gsb_account_placed(job);
 }
 
 /**
@@ -78,9 +75,11 @@ static void gsb_linked_move(struct gsb_job *job, struct drm_pagemap_zdd *zdd,
  *
  * Context: May sleep. No lock may be held that a page release or the driver's
  * copy engine needs.
+ * Return: Number of pages that moved.
  */
-void gsb_move_linked(struct drm_pagemap_zdd *zdd, struct vm_area_struct *vma,
-		     unsigned long start, unsigned long end, bool gather)
+unsigned long gsb_move_linked(struct drm_pagemap_zdd *zdd,
+			      struct vm_area_struct *vma, unsigned long start,
+			      unsigned long end, bool gather)
 {
 	struct migrate_vma migrate = {
 		.flags = MIGRATE_VMA_SELECT_DEVICE_PRIVATE |
@@ -91,17 +90,19 @@ void gsb_move_linked(struct drm_pagemap_zdd *zdd, struct vm_area_struct *vma,
 		.end = end,
 		.vma = vma,
 	};
+	unsigned long moved = 0;
 	struct gsb_job job;
 
 	if (gsb_job_init(&job, zdd->devmem, (end - start) >> PAGE_SHIFT,
 			 GSB_CAUSE_POPULATE, GFP_KERNEL))
-		return;
+		return 0;
 	migrate.src = job.src;
 	migrate.dst = job.dst;
 	if (!gsb_collect_vma(&job, &migrate)) {
-		gsb_linked_move(&job, zdd, &migrate, gather);
+		moved = gsb_linked_move(&job, zdd, &migrate, gather);
 		gsb_finalize_vma(&job, &migrate);
 		gsb_trace_migrate(&job, 0);
 	}
 	gsb_job_fini(&job);
+	return moved;
 }

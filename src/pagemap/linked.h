@@ -5,7 +5,8 @@
 struct drm_pagemap_zdd;
 struct vm_area_struct;
 
-void gsb_move_linked(struct drm_pagemap_zdd *zdd, struct vm_area_struct *vma,
-		     unsigned long start, unsigned long end, bool gather);
+unsigned long gsb_move_linked(struct drm_pagemap_zdd *zdd,
+			      struct vm_area_struct *vma, unsigned long start,
+			      unsigned long end, bool gather);
 
 #endif

@@ -47,6 +47,7 @@ struct gsb_to_device {
 	bool gather;		/* also what is in other allocations of ours */
 	bool fetched;		/* what lay elsewhere, once is enough */
 	bool again;		/* another attempt may do better */
+	unsigned long linked;	/* pages that came over a link */
 	unsigned int attempts;
 	struct drm_pagemap_migrate_report report;
 };
@@ -146,9 +147,13 @@ static int gsb_check_stayed(struct gsb_to_device *call, struct gsb_job *job)
 static void gsb_report(struct gsb_to_device *call, const struct gsb_job *job,
 		       unsigned long moved)
 {
-	call->report.moved = moved;
-	call->report.resident = gsb_job_count(job, GSB_PAGE_RESIDENT);
-	call->report.stayed = job->npages - moved - call->report.resident;
+	unsigned long resident = gsb_job_count(job, GSB_PAGE_RESIDENT);
+	/* What came over a link was found in its place by this attempt. */
+	unsigned long linked = min(call->linked, resident);
+
+	call->report.moved = moved + linked;
+	call->report.resident = resident - linked;
+	call->report.stayed = job->npages - moved - resident;
 }
 
 /* What came of it: all that was asked for, or enough of it. */
@@ -265,8 +270,9 @@ static void gsb_fetch_linked(struct gsb_to_device *call,
 	if (!gsb_job_count(job, GSB_PAGE_LINKED) && !scattered)
 		return;
 	if (!call->partial)
-		gsb_move_linked(call->zdd, call->vma, call->start, call->end,
-				scattered);
+		call->linked = gsb_move_linked(call->zdd, call->vma,
+					       call->start, call->end,
+					       scattered);
 	gsb_bring_home(call->vma, call->start, call->end,
 		       dpagemap->pagemap->owner, dpagemap);
 }

@@ -33,6 +33,20 @@ bool gsb_to_ram_wanted(unsigned long src, const struct drm_pagemap_zdd *zdd)
 }
 
 /**
+ * gsb_to_ram_can_move() - and can it, without a CPU fault's reference on it?
+ * @src: migrate entry of a collected page
+ * @zdd: the allocation that is brought home
+ *
+ * Context: The page is locked.
+ * Return: true if it is one to move and nobody else holds it.
+ */
+bool gsb_to_ram_can_move(unsigned long src, const struct drm_pagemap_zdd *zdd)
+{
+	return gsb_to_ram_wanted(src, zdd) &&
+	       !gsb_page_is_held(migrate_pfn_to_page(src));
+}
+
+/**
  * gsb_to_ram_place() - give one device page its place in RAM
  * @job: job towards RAM
  * @i: index of the device page

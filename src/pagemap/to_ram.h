@@ -9,6 +9,7 @@ struct gsb_job;
 struct page;
 
 bool gsb_to_ram_wanted(unsigned long src, const struct drm_pagemap_zdd *zdd);
+bool gsb_to_ram_can_move(unsigned long src, const struct drm_pagemap_zdd *zdd);
 void gsb_to_ram_place(struct gsb_job *job, unsigned long i, struct page *from,
 		      struct page *to);
 void gsb_to_ram_account(struct gsb_job *job);

@@ -55,6 +55,15 @@ static inline void gsb_page_retire(struct page *page)
 		(void *)(data | DRM_PAGEMAP_ZDD_FLAG_MIGRATED);
 }
 
+/*
+ * Of a device page that was collected: does somebody else hold it? Collecting
+ * lets one reference too many pass, the commit after the copy does not.
+ */
+static inline bool gsb_page_is_held(const struct page *page)
+{
+	return page_count(page) > 1;
+}
+
 static inline bool gsb_page_retired(const struct page *page)
 {
 	return (unsigned long)compound_head(page)->zone_device_data &
