@@ -8,8 +8,10 @@
 export TESTS DRIVER
 TESTS=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 DRIVER=/sys/bus/platform/drivers/mockgpu
+# How many times slower than usual this machine is; see ../speed.c.
+export TEST_SLOW=${TEST_SLOW:-1}
 # How long the kernel may take for one thing.
-PATIENCE=60
+PATIENCE=$((60 * TEST_SLOW))
 # Where a test that ends before its time says why.
 REASON=/dev/stderr
 
@@ -93,8 +95,9 @@ load() {
 
 # Both modules; what is released by workers may take a moment.
 unload() {
-	until_true 20 timeout "$PATIENCE" modprobe -r mockgpu 2>/dev/null || fail "mockgpu cannot be unloaded"
-	until_true 20 timeout "$PATIENCE" modprobe -r drm_gpusvm_backport 2>/dev/null ||
+	until_true $((20 * TEST_SLOW)) timeout "$PATIENCE" modprobe -r mockgpu 2>/dev/null ||
+		fail "mockgpu cannot be unloaded"
+	until_true $((20 * TEST_SLOW)) timeout "$PATIENCE" modprobe -r drm_gpusvm_backport 2>/dev/null ||
 		fail "drm_gpusvm_backport cannot be unloaded"
 }
 

@@ -5,6 +5,8 @@
 # exit status is 0 if they all came to their end, whatever their tests said.
 
 cd "$(dirname "$(readlink -f "$0")")" || exit 1
+export TEST_SLOW=${TEST_SLOW:-$(./speed 2>/dev/null || echo 1)}
+echo "# time limits are those of a usual machine, times $TEST_SLOW"
 status=0
 for suite; do
 	echo "# suite $suite"

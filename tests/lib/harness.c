@@ -41,6 +41,14 @@ struct verdict {
 	char reason[512];
 };
 
+double patience(double seconds)
+{
+	const char *slow = getenv("TEST_SLOW");
+	double times = slow ? atof(slow) : 1;
+
+	return seconds * (times > 1 ? times : 1);
+}
+
 const char *errno_name(int ret)
 {
 	static _Thread_local char text[2][32];
@@ -210,7 +218,7 @@ static bool read_verdict(int fd, double deadline, struct verdict *verdict)
 /* False when the process does not even go away when it is killed. */
 static bool reap(pid_t pid, int *status)
 {
-	double deadline = seconds_now() + RELEASE_SECONDS;
+	double deadline = seconds_now() + patience(RELEASE_SECONDS);
 
 	while (waitpid(pid, status, WNOHANG) != pid) {
 		if (seconds_now() > deadline)
@@ -289,7 +297,7 @@ static void finish_process(pid_t pid, bool in_time, unsigned int seconds, struct
 
 static void run_process(const struct test *test, unsigned int index, struct verdict *verdict)
 {
-	unsigned int seconds = test->seconds ? test->seconds : USUAL_SECONDS;
+	unsigned int seconds = patience(test->seconds ? test->seconds : USUAL_SECONDS);
 	double deadline = seconds_now() + seconds;
 	int fds[2];
 	pid_t pid;
@@ -323,7 +331,7 @@ static int find_leak(struct monitor *monitor, uint64_t now[])
 
 static void check_leaks(struct monitor *monitor, struct verdict *verdict)
 {
-	double deadline = seconds_now() + RELEASE_SECONDS;
+	double deadline = seconds_now() + patience(RELEASE_SECONDS);
 	uint64_t now[MOCKGPU_COUNTER_COUNT] = { };
 	int leak = find_leak(monitor, now);
 

@@ -30,7 +30,7 @@ struct test {
 	/* The device is open; what the test leaves behind goes with the process. */
 	void (*run)(struct gpu *gpu);
 	unsigned int needs;
-	/* Time limit; 0 stands for the usual one. */
+	/* Time limit on a machine of the usual speed; 0 stands for the usual one. */
 	unsigned int seconds;
 };
 
@@ -90,6 +90,12 @@ _Noreturn void test_skip(const char *format, ...) __attribute__((format(printf, 
 			FAIL("%s: offset %#zx: got %#llx, want %#llx", #matches, (bad).offset,	\
 			     (unsigned long long)(bad).got, (unsigned long long)(bad).want);	\
 	} while (0)
+
+/*
+ * How long to wait on this machine for what takes so many seconds on one of the usual
+ * speed, at most: TEST_SLOW in the environment says how many times slower this one is.
+ */
+double patience(double seconds);
 
 /* "0" or "-EBUSY" for 0 or a negative errno, "EBUSY" for an errno. */
 const char *errno_name(int ret);

@@ -26,7 +26,7 @@ void check_bound(const char *what, double begin)
 {
 	double seconds = seconds_now() - begin;
 
-	if (seconds > BOUND_SECONDS)
+	if (seconds > patience(BOUND_SECONDS))
 		FAIL("%s took %.1f s", what, seconds);
 }
 
@@ -69,11 +69,21 @@ void wait_for_counter(const struct gpu *gpu, unsigned int which, uint64_t value)
 {
 	double begin = seconds_now();
 
-	while (counter(gpu, which) != value && seconds_now() - begin < BOUND_SECONDS)
+	while (counter(gpu, which) != value && seconds_now() - begin < patience(BOUND_SECONDS))
 		sleep_ms(2);
 	if (counter(gpu, which) != value)
 		FAIL("%s: %llu, not %llu", gpu_counter_name(which),
 		     (unsigned long long)counter(gpu, which), (unsigned long long)value);
+}
+
+void wait_for_copy(const struct gpu *gpu)
+{
+	double begin = seconds_now();
+
+	while (!counter(gpu, MOCKGPU_COUNTER_LIVE_DMA_PAGES)) {
+		check_bound("to begin a copy", begin);
+		sleep_ms(1);
+	}
 }
 
 /* The files are with the primary node, whose name has another number. */
@@ -181,7 +191,7 @@ void group_remove(const struct group *group)
 {
 	double begin = seconds_now();
 
-	while (rmdir(group->path) && seconds_now() - begin < BOUND_SECONDS)
+	while (rmdir(group->path) && seconds_now() - begin < patience(BOUND_SECONDS))
 		sleep_ms(10);
 }
 

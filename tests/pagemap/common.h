@@ -8,7 +8,7 @@
 #include "check.h"
 #include "knob.h"
 
-/* What has a bound takes no longer than this, however busy the machine is. */
+/* What has a bound takes no longer than this, if the machine is not a slow one. */
 #define BOUND_SECONDS	20
 #define MOST_THREADS	128
 
@@ -38,6 +38,9 @@ void pins_drop(const struct pins *pins);
 
 /* Some counters get there only when workers have done their work. */
 void wait_for_counter(const struct gpu *gpu, unsigned int which, uint64_t value);
+
+/* Until pages are mapped for the copy engine, which is slow or held. */
+void wait_for_copy(const struct gpu *gpu);
 
 /* Files of the device in debugfs; knobs that take words. */
 void device_file(const struct gpu *gpu, const char *name, char *path, size_t size);

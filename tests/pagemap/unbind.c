@@ -36,7 +36,7 @@ static double unbind_in_time(unsigned int index)
 	double begin = seconds_now();
 
 	CHECK_OK(device_unbind(index));
-	if (seconds_now() - begin > UNBIND_SECONDS)
+	if (seconds_now() - begin > patience(UNBIND_SECONDS))
 		FAIL("unbind took %.1f s", seconds_now() - begin);
 	return seconds_now() - begin;
 }
