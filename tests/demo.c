@@ -225,9 +225,13 @@ static void show_start(void)
 
 static void show_populate(void)
 {
+	struct drm_mockgpu_populate populate = {
+		.vm_id = vm, .addr = (uintptr_t)mem, .size = size,
+	};
 	double start = seconds_now();
+	unsigned int tries;
 
-	must(gpu_populate(&gpu, vm, mem, size), "moving memory into VRAM");
+	must(gpu_populate_patiently(&gpu, &populate, &tries), "moving memory into VRAM");
 	caption("Populate: all of it moves into VRAM, holes are cleared (%.2f s).",
 		seconds_now() - start);
 	if (draw_map() != size / PAGE)

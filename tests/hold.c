@@ -38,7 +38,12 @@ static void do_open(void)
 
 static void do_populate(void)
 {
-	answer(gpu_populate(&gpu, vm, mem, size));
+	struct drm_mockgpu_populate populate = {
+		.vm_id = vm, .addr = (uintptr_t)mem, .size = size,
+	};
+	unsigned int tries;
+
+	answer(gpu_populate_patiently(&gpu, &populate, &tries));
 }
 
 static void do_transform(void)

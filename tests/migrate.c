@@ -103,9 +103,13 @@ static void counters(struct gpu *gpu)
 	struct area area = area_filled(gpu, 4 * MIB, 0, MEM_SMALL);
 	uint64_t before[MOCKGPU_COUNTER_COUNT], now[MOCKGPU_COUNTER_COUNT];
 	uint64_t pages = area.size / PAGE;
+	int attempts = 5;
 
-	CHECK_OK(gpu_counters(gpu, before));
-	area_populate(&area);
+	/* What went home again at once because somebody held a page counts, too. */
+	do {
+		CHECK_OK(gpu_evict_vm(gpu, area.vm));
+		CHECK_OK(gpu_counters(gpu, before));
+	} while (area_populate(&area) > 1 && --attempts);
 	CHECK_OK(gpu_counters(gpu, now));
 	CHECK_EQ(now[MOCKGPU_COUNTER_PAGES_TO_DEVICE] - before[MOCKGPU_COUNTER_PAGES_TO_DEVICE],
 		 pages);
@@ -456,16 +460,12 @@ static void full(struct gpu *gpu)
 static void timeslice(struct gpu *gpu)
 {
 	struct area area = area_filled(gpu, MIB, 0, MEM_SMALL);
-	struct drm_mockgpu_populate populate = {
-		.vm_id = area.vm, .timeslice_ms = 300, .addr = (uintptr_t)area.mem,
-		.size = area.size,
-	};
 	double start;
 
-	CHECK_OK(gpu_ioctl(gpu, DRM_IOCTL_MOCKGPU_POPULATE, &populate));
+	area_move(&area, 300);
 	start = seconds_now();
 	area_check_cpu(&area);
-	CHECK(seconds_now() - start < 10);
+	CHECK(seconds_now() - start < patience(10));
 	check_touched(&area);
 }
 

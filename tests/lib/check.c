@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -49,10 +50,27 @@ struct area area_filled(const struct gpu *gpu, size_t size, size_t offset, enum 
 	return area;
 }
 
-void area_populate(const struct area *area)
+unsigned int area_move(const struct area *area, unsigned int timeslice_ms)
 {
-	CHECK_OK(gpu_populate(area->gpu, area->vm, area->mem, area->size));
+	struct drm_mockgpu_populate populate = {
+		.vm_id = area->vm, .timeslice_ms = timeslice_ms,
+		.addr = (uintptr_t)area->mem, .size = area->size,
+	};
+	unsigned int tries;
+	int ret = gpu_populate_patiently(area->gpu, &populate, &tries);
+
+	if (tries > 1)
+		printf("# populate needed %u tries\n", tries);
+	CHECK_OK(ret);
+	return tries;
+}
+
+unsigned int area_populate(const struct area *area)
+{
+	unsigned int tries = area_move(area, 0);
+
 	CHECK_PLACE(area, MOCKGPU_PAGE_DEVICE);
+	return tries;
 }
 
 void area_evict(const struct area *area)

@@ -27,8 +27,12 @@ struct area area_part(const struct area *area, size_t start, size_t size);
 void area_fill(struct area *area);
 struct area area_filled(const struct gpu *gpu, size_t size, size_t offset, enum mem_thp thp);
 
-/* All of it goes into VRAM. */
-void area_populate(const struct area *area);
+/*
+ * All of it goes into VRAM, at the first or a later try. area_move() does not look
+ * where it is afterwards. Both return how many tries it took.
+ */
+unsigned int area_move(const struct area *area, unsigned int timeslice_ms);
+unsigned int area_populate(const struct area *area);
 void area_evict(const struct area *area);
 /* The device changes every word. */
 void area_device_flip(struct area *area, uint64_t flip);

@@ -12,6 +12,10 @@
 #include <drm/drm.h>
 
 #include "gpu.h"
+#include "mem.h"
+
+#define PATIENT_TRIES		20
+#define PATIENT_PAUSE_MS	10
 
 #define NODES_PER_KIND	64
 
@@ -133,6 +137,19 @@ int gpu_populate(const struct gpu *gpu, uint32_t vm, const void *addr, size_t si
 	};
 
 	return gpu_ioctl(gpu, DRM_IOCTL_MOCKGPU_POPULATE, &populate);
+}
+
+int gpu_populate_patiently(const struct gpu *gpu, struct drm_mockgpu_populate *populate,
+			   unsigned int *tries)
+{
+	int ret;
+
+	for (*tries = 1;; ++*tries) {
+		ret = gpu_ioctl(gpu, DRM_IOCTL_MOCKGPU_POPULATE, populate);
+		if (ret != -EBUSY || *tries == PATIENT_TRIES)
+			return ret;
+		sleep_ms(PATIENT_PAUSE_MS);
+	}
 }
 
 int gpu_access(const struct gpu *gpu, struct drm_mockgpu_access *access)

@@ -30,6 +30,14 @@ int gpu_query(const struct gpu *gpu, uint32_t param, uint64_t *value);
 int gpu_vm_create(const struct gpu *gpu, uint32_t *vm);
 int gpu_vm_destroy(const struct gpu *gpu, uint32_t vm);
 int gpu_populate(const struct gpu *gpu, uint32_t vm, const void *addr, size_t size);
+
+/*
+ * For memory that can move: somebody may hold a page of it for a moment, as a daemon
+ * of the kernel does. While the answer is -EBUSY it asks again, a few times; tries
+ * is how often in all.
+ */
+int gpu_populate_patiently(const struct gpu *gpu, struct drm_mockgpu_populate *populate,
+			   unsigned int *tries);
 int gpu_access(const struct gpu *gpu, struct drm_mockgpu_access *access);
 int gpu_evict(const struct gpu *gpu, struct drm_mockgpu_evict *evict);
 int gpu_residency(const struct gpu *gpu, uint32_t vm, const void *addr, size_t size,

@@ -114,8 +114,11 @@ static void in_pieces(struct gpu *gpu)
 	const struct area *there = &table->areas[1];
 
 	(void)gpu;
-	for (size_t at = 0; at < there->size; at += 2 * PAGE)
-		CHECK_OK(gpu_populate(there->gpu, there->vm, there->mem + at, PAGE));
+	for (size_t at = 0; at < there->size; at += 2 * PAGE) {
+		struct area page = area_part(there, at, PAGE);
+
+		area_populate(&page);
+	}
 	area_populate(&table->areas[0]);
 	area_check_device(&table->areas[0]);
 	wait_for_counter(there->gpu, MOCKGPU_COUNTER_LIVE_VRAM_PAGES, 0);
@@ -134,9 +137,10 @@ static void use_foreign(struct gpu *gpu)
 
 		area_populate(&table->areas[n % table->count]);
 		ret = gpu_xor(user->gpu, user->vm, user->mem, user->size, FLIP + n);
-		if (ret == -EFAULT && gpu->tier == MOCKGPU_TIER_COHERENT)
-			ret = gpu_populate(user->gpu, user->vm, user->mem, user->size) ?:
-				gpu_xor(user->gpu, user->vm, user->mem, user->size, FLIP + n);
+		if (ret == -EFAULT && gpu->tier == MOCKGPU_TIER_COHERENT) {
+			area_populate(user);
+			ret = gpu_xor(user->gpu, user->vm, user->mem, user->size, FLIP + n);
+		}
 		CHECK_OK(ret);
 		for (unsigned int i = 0; i < table->count; i++)
 			table->areas[i].flip ^= FLIP + n;
@@ -181,25 +185,33 @@ static void *pull_and_count(void *arg)
 	return NULL;
 }
 
+static bool all_had_turns(const struct table *table)
+{
+	for (unsigned int i = 0; i < table->count; i++)
+		if (!table->moved[i] && !table->used[i])
+			return false;
+	return true;
+}
+
 static void contest(size_t size, unsigned int threads_each, unsigned int devices)
 {
 	struct table *table = table_new(size, MEM_SMALL);
-	double deadline = seconds_now() + 2 * brief_seconds();
+	double begin = seconds_now();
 	struct crew crew;
 
 	memset(table->areas[0].mem, 0, size);
 	if (table->count > devices)
 		table->count = devices;
 	crew_start(&crew, threads_each * table->count, pull_and_count, table);
-	while (seconds_now() < deadline)
+	while (seconds_now() - begin < 2 * brief_seconds() || !all_had_turns(table)) {
+		check_bound("a turn for each device", begin + 2 * brief_seconds());
 		sleep_ms(5);
+	}
 	atomic_store(&table->stop, true);
 	crew_join(&crew);
-	for (unsigned int i = 0; i < table->count; i++) {
+	for (unsigned int i = 0; i < table->count; i++)
 		printf("# device %u: moved %lu times, used %lu times\n", i,
 		       (unsigned long)table->moved[i], (unsigned long)table->used[i]);
-		CHECK(table->moved[i] + table->used[i]);
-	}
 }
 
 /* Two devices tear at one range, while the CPU looks at it. */

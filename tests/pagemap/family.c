@@ -111,8 +111,8 @@ static void parent_gone(struct gpu *gpu)
 		test_join(test_fork(do_nothing, NULL));
 	CHECK_EQ(counter(gpu, MOCKGPU_COUNTER_LIVE_DEVICE_PAGES), 4 * MIB / PAGE);
 	CHECK_OK(gpu_evict_device(gpu, vm));
-	CHECK_EQ(counter(gpu, MOCKGPU_COUNTER_LIVE_DEVICE_PAGES), 0);
-	CHECK_EQ(counter(gpu, MOCKGPU_COUNTER_LIVE_VRAM_PAGES), 0);
+	wait_for_counter(gpu, MOCKGPU_COUNTER_LIVE_DEVICE_PAGES, 0);
+	wait_for_counter(gpu, MOCKGPU_COUNTER_LIVE_VRAM_PAGES, 0);
 	relay_say(relay.go);
 	relay_wait(relay.ready);
 }
@@ -590,8 +590,10 @@ static int after_exec(char **argv)
 {
 	struct gpu gpu = { .fd = atoi(argv[0]) };
 	uint32_t vm = strtoul(argv[1], NULL, 0);
+	struct drm_mockgpu_populate populate = { };
 	struct area area;
 	char *mem = mem_map(64 * PAGE, 0, MEM_SMALL);
+	unsigned int tries;
 	uint8_t map[64];
 
 	if (!mem || gpu_populate(&gpu, vm, mem, 64 * PAGE) != -EPERM ||
@@ -601,7 +603,12 @@ static int after_exec(char **argv)
 		return 1;
 	area = (struct area){ .gpu = &gpu, .mem = mem, .size = 64 * PAGE };
 	area_fill(&area);
-	if (gpu_vm_create(&gpu, &area.vm) || gpu_populate(&gpu, area.vm, mem, area.size) ||
+	if (gpu_vm_create(&gpu, &area.vm))
+		return 2;
+	populate.vm_id = area.vm;
+	populate.addr = (uintptr_t)mem;
+	populate.size = area.size;
+	if (gpu_populate_patiently(&gpu, &populate, &tries) ||
 	    gpu_xor(&gpu, area.vm, mem, area.size, FLIP))
 		return 2;
 	return pattern_matches(mem, area.size, area.seed, FLIP, &(struct mismatch){ }) ? 0 : 3;

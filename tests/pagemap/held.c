@@ -227,7 +227,7 @@ static void copy_while_filled(struct gpu *gpu)
 		fill_page(area->mem + page * PAGE, page);
 	turn(gpu, "hold_copy", "1");
 	crew_start(&crew, 1, attempt, &one);
-	sleep_ms(200);
+	wait_for_copy(gpu);
 	fill_page(area->mem + 101 * PAGE, FLIP);
 	turn(gpu, "hold_copy", "0");
 	crew_join(&crew);
@@ -283,7 +283,8 @@ static void check_hang(struct gpu *gpu, struct area *area, void (*wait)(void *ar
 
 	turn(gpu, "hold_copy", "1");
 	pid = test_fork(wait, area);
-	sleep_ms(300);
+	wait_for_copy(gpu);
+	sleep_ms(100);
 	CHECK_EQ(waitpid(pid, NULL, WNOHANG), 0);
 	looker = test_fork(read_maps, &pid);
 	join_in_time(looker, "to look at a process that waits");

@@ -542,7 +542,7 @@ static int from_vram(struct arguments *arguments, unsigned long request)
 {
 	const struct area *area = &arguments->area;
 
-	CHECK_OK(gpu_populate(area->gpu, area->vm, area->mem, area->size));
+	area_move(area, 0);
 	return gpu_ioctl(area->gpu, request, arguments->args);
 }
 
