@@ -75,6 +75,24 @@ until_true() {
 	done
 }
 
+# with_prefix TEXT COMMAND...: puts TEXT before each test's name.
+with_prefix() {
+	"${@:2}" | sed -u -E "s/^(ok|not ok|skip) /\\1 $1/"
+}
+
+# A place to swap to, as fast as memory: reads from it pass by the swap cache.
+swap_on_zram() {
+	modprobe zram num_devices=1 &&
+		echo 256M >/sys/block/zram0/disksize &&
+		mkswap /dev/zram0 >/dev/null &&
+		swapon /dev/zram0
+}
+
+swap_off_zram() {
+	swapoff /dev/zram0
+	modprobe -r zram
+}
+
 # put TEXT FILE: one write, as drivers want it.
 put() {
 	must sh -c "echo '$1' >'$2'"

@@ -8,11 +8,6 @@
 
 PROGRAMS=(uapi migrate holes errors life)
 
-# with_prefix TEXT COMMAND...: puts TEXT before each test's name.
-with_prefix() {
-	"${@:2}" | sed -u -E "s/^(ok|not ok|skip) /\\1 $1/"
-}
-
 run_programs() {
 	local program
 	for program in "${PROGRAMS[@]}"; do
@@ -25,20 +20,7 @@ run_as_user() {
 	with_prefix user- setpriv --reuid 1000 --regid 1000 --init-groups "$TESTS/uapi"
 }
 
-# A place to swap to, as fast as memory: reads from it pass by the swap cache.
-swap_on_zram() {
-	modprobe zram num_devices=1 &&
-		echo 256M >/sys/block/zram0/disksize &&
-		mkswap /dev/zram0 >/dev/null &&
-		swapon /dev/zram0
-}
-
-swap_off_zram() {
-	swapoff /dev/zram0
-	modprobe -r zram
-}
-
-# A slower one: what was read from it stays in the swap cache.
+# A slower place to swap to than zram: what was read from it stays in the swap cache.
 swap_on_file() {
 	dd if=/dev/zero of=/swap bs=1M count=128 status=none &&
 		chmod 600 /swap &&

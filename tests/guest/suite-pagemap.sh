@@ -9,11 +9,6 @@
 
 PROGRAMS=(arrive home held family users devices)
 
-# with_prefix TEXT COMMAND...: puts TEXT before each test's name.
-with_prefix() {
-	"${@:2}" | sed -u -E "s/^(ok|not ok|skip) /\\1 $1/"
-}
-
 run_programs() {
 	local program
 	for program in "${PROGRAMS[@]}"; do
@@ -32,15 +27,13 @@ run_each() {
 
 # Programs that want to have somewhere to swap to.
 run_with_swap() {
-	if ! { modprobe zram num_devices=1 && echo 256M >/sys/block/zram0/disksize &&
-		mkswap /dev/zram0 && swapon /dev/zram0; } >/dev/null 2>&1; then
+	if ! swap_on_zram 2>/dev/null; then
 		echo "skip swap: cannot swap to zram here"
 		return
 	fi
 	with_prefix swap- "$TESTS/users" group-full
 	with_prefix swap- "$TESTS/stress"
-	swapoff /dev/zram0
-	modprobe -r zram
+	swap_off_zram
 }
 
 # A page that was lost would keep the module in memory for ever.

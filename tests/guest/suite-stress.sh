@@ -1,0 +1,50 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+#
+# Everything at once for TEST_SECONDS with each tier, at least half a minute:
+# ../pagemap/stress.c. There is somewhere to swap to, as memory is to be paged out.
+
+# shellcheck source=tests/guest/lib.sh
+. "$(dirname "$(readlink -f "$0")")/lib.sh"
+
+LEAST_SECONDS=30
+
+run_stress() {
+	local seconds=${TEST_SECONDS:-0} status=0
+	seconds=${seconds%.*}
+	((seconds >= LEAST_SECONDS)) || seconds=$LEAST_SECONDS
+	echo "# $(nproc) processors, $(tier) tier"
+	"$TESTS/stress" "$seconds" | tee /tmp/stress-output || status=$?
+	# One that was killed has not said anything.
+	((status == 0)) || grep -q '^not ok ' /tmp/stress-output ||
+		echo "not ok stress: ended with status $status"
+}
+
+# A page that was lost would keep the module in memory for ever.
+test_unload_after() {
+	unload
+	! is_loaded || fail "mockgpu is still there"
+}
+
+run_tier() {
+	unload_if_loaded
+	modprobe mockgpu devices=4 vram_size=64M "$@" 2>/dev/null || return
+	guest-fix-dri
+	with_prefix "$(tier)-" run_stress
+	with_prefix "$(tier)-" run_tests unload-after
+}
+
+main() {
+	local first
+	set -o pipefail
+	swap_on_zram 2>/dev/null || echo "# there is nowhere to swap to"
+	run_tier tier=auto
+	first=$(tier)
+	if [[ $first = private ]]; then
+		run_tier tier=coherent
+	fi
+	swap_off_zram 2>/dev/null
+	true
+}
+
+main
