@@ -7,7 +7,9 @@
 #
 # TEST is SUITE/NAME as scripts/check prints it, without what a suite puts before
 # the name (tier, processors, kind of swap), or "-", and then NOTE is the reason.
-# KERNELS says where the test means something.
+# KERNELS says where the test means something. A test must be one that its suite
+# really runs: a line in the table of a program that the suite starts, or a function
+# of the suite that it gives to run_tests.
 
 # shellcheck source=tests/guest/lib.sh
 . "$(dirname "$(readlink -f "$0")")/guest/lib.sh"
@@ -50,6 +52,18 @@ test_no_other_hazard() {
 	done < <(rows | cut -f 1)
 }
 
+test_kernels() {
+	local hazard tests kernels
+	while IFS=$'\t' read -r hazard tests kernels _; do
+		case $tests:$kernels in
+		-:-) ;;
+		-:* | *:-) fail "$hazard: kernels '$kernels' for tests '$tests'" ;;
+		*:all | *:private | *:coherent | *:debug) ;;
+		*) fail "$hazard: unknown kernels '$kernels'" ;;
+		esac
+	done < <(rows)
+}
+
 # A hazard with a test needs no reason why there is none, and the other way round.
 test_reasons() {
 	local hazard tests note
@@ -72,33 +86,44 @@ tests_of() {
 	sed -nE '/^static const struct test tests\[\]/,/^};/s/^\t\{ "([a-z0-9-]+)", .*/\1/p' "$1"
 }
 
-# in_program NAME TEST: its table has a line for the test, or its name is the test's.
+# in_program NAME TEST: its table has a line for the test.
 in_program() {
 	local file
 	file=$(program_file "$1")
-	[[ -n $file ]] || return 1
-	if [[ -z $2 ]]; then
-		grep -q "^int main" "$file"
-	else
-		tests_of "$file" | grep -qx -- "$2"
-	fi
+	[[ -n $file ]] && tests_of "$file" | grep -qx -- "$2"
 }
 
-# in_suite SUITE NAME: the suite's script mentions it as a word of its own.
-in_suite() {
-	grep -qE "(^|[^a-z0-9-])$2([^a-z0-9-]|\$)" "$SUITES/suite-$1.sh"
+# is_program NAME: it is one test by itself, and says how that ended.
+is_program() {
+	local file
+	file=$(program_file "$1")
+	[[ -n $file ]] && grep -q "printf(\"ok $1\\\\n\")" "$file"
 }
 
-# exists SUITE/NAME: a test of a C program that the suite runs, or one of its own.
+# code_of SUITE: its script without comments, and with each command in one line.
+code_of() {
+	sed -E 's/^[[:blank:]]*#.*//' "$SUITES/suite-$1.sh" | sed -E ':a; /\\$/ { N; s/\\\n[[:blank:]]*//; ta }'
+}
+
+# starts SUITE PROGRAM: by its name, as one of its list of programs, or each test of it.
+starts() {
+	code_of "$1" |
+		grep -qE "\"\\\$TESTS/$2\"|^PROGRAMS=\((.* )?$2( .*)?\)|^[[:blank:]]*run_each $2\$"
+}
+
+# runs SUITE TEST: a function of the suite.
+runs() {
+	code_of "$1" | grep -q "^test_${2//-/_}() {\$" &&
+		code_of "$1" | grep -qE "(^|[[:blank:]])run_tests (.* )?$2( |\$)"
+}
+
+# exists SUITE/NAME: a test of a program that the suite starts, or one of its own.
 exists() {
 	local suite=${1%%/*} name=${1#*/}
 	[[ $1 = */* && -e $SUITES/suite-$suite.sh ]] || return 1
 	case $name in
-	*.*) in_suite "$suite" "${name%%.*}" && in_program "${name%%.*}" "${name#*.}" ;;
-	*)
-		in_suite "$suite" "$name" && { grep -q "^test_${name//-/_}() {\$" "$SUITES/suite-$suite.sh" ||
-			in_program "$name" ''; }
-		;;
+	*.*) starts "$suite" "${name%%.*}" && in_program "${name%%.*}" "${name#*.}" ;;
+	*) runs "$suite" "$name" || { starts "$suite" "$name" && is_program "$name"; } ;;
 	esac
 }
 
@@ -123,4 +148,4 @@ test_tests_named() {
 	done
 }
 
-run_tests table-form every-hazard no-other-hazard reasons tests-exist tests-named
+run_tests table-form every-hazard no-other-hazard kernels reasons tests-exist tests-named
