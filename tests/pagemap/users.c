@@ -175,14 +175,34 @@ static void use_merge(struct stage *stage)
 	CHECK_SYS(madvise(stage->area.mem, stage->area.size, MADV_UNMERGEABLE));
 }
 
-static void merging(struct gpu *gpu)
+static void merge_pages(void)
 {
 	if (file_write("/sys/kernel/mm/ksm/pages_to_scan", "10000") ||
 	    file_write("/sys/kernel/mm/ksm/sleep_millisecs", "1") ||
 	    file_write("/sys/kernel/mm/ksm/run", "1"))
 		test_skip("the kernel does not merge pages");
+}
+
+static void merging(struct gpu *gpu)
+{
+	merge_pages();
 	with_user(gpu, MEM_SMALL, use_merge);
 	file_write("/sys/kernel/mm/ksm/run", "2");
+}
+
+/*
+ * Merged pages go to the device. Then the kernel has time to look for them and to
+ * forget whom they belonged to.
+ */
+static void populate_merged(const struct area *area)
+{
+	int ret;
+
+	sleep_ms(1000);
+	ret = gpu_populate(area->gpu, area->vm, area->mem, area->size);
+	printf("# populate of merged pages: %s\n", errno_name(ret));
+	CHECK(!ret || ret == -EBUSY);
+	sleep_ms(500);
 }
 
 /* All pages alike, merged, and then one after the other not alike any more. */
@@ -190,25 +210,63 @@ static void merged(struct gpu *gpu)
 {
 	struct area area = area_new(gpu, MIB, 0, MEM_SMALL);
 	struct mismatch bad;
-	int ret;
 
-	if (file_write("/sys/kernel/mm/ksm/pages_to_scan", "10000") ||
-	    file_write("/sys/kernel/mm/ksm/sleep_millisecs", "1") ||
-	    file_write("/sys/kernel/mm/ksm/run", "1"))
-		test_skip("the kernel does not merge pages");
+	merge_pages();
 	for (size_t i = 0; i < area.size / 8; i++)
 		((uint64_t *)area.mem)[i] = FLIP;
 	CHECK_SYS(madvise(area.mem, area.size, MADV_MERGEABLE));
-	sleep_ms(1000);
-	ret = gpu_populate(gpu, area.vm, area.mem, area.size);
-	printf("# populate of merged pages: %s\n", errno_name(ret));
-	CHECK(!ret || ret == -EBUSY);
+	populate_merged(&area);
+	CHECK_OK(gpu_evict_vm(gpu, area.vm));
+	CHECK_EQ(area_pages(&area, MOCKGPU_PAGE_DEVICE), 0);
+	CHECK_DATA(words_are(area.mem, area.size, FLIP, &bad), bad);
+	populate_merged(&area);
 	CHECK_OK(gpu_xor(gpu, area.vm, area.mem + MIB / 2, MIB / 2, 1));
 	CHECK_DATA(words_are(area.mem, MIB / 2, FLIP, &bad), bad);
 	CHECK_DATA(words_are(area.mem + MIB / 2, MIB / 2, FLIP ^ 1, &bad), bad);
 	CHECK_OK(file_write("/sys/kernel/mm/ksm/run", "2"));
 	CHECK_OK(gpu_evict_vm(gpu, area.vm));
 	CHECK_DATA(words_are(area.mem, MIB / 2, FLIP, &bad), bad);
+}
+
+static void wait_for_merged(size_t pages)
+{
+	double begin = seconds_now();
+	char line[32];
+
+	while (strtoul(file_line("/sys/kernel/mm/ksm/pages_sharing", line, sizeof(line)), NULL, 0) <
+	       pages) {
+		check_bound("to merge pages", begin);
+		sleep_ms(10);
+	}
+}
+
+/* Each page is merged with one that is not asked for, and so moves as it is or not at all. */
+static void merged_twins(struct gpu *gpu)
+{
+	struct area area = area_filled(gpu, MIB, 0, MEM_SMALL), twin = area;
+
+	twin.mem = mem_map(twin.size, 0, MEM_SMALL);
+	CHECK(twin.mem);
+	merge_pages();
+	pattern_fill(twin.mem, twin.size, twin.seed);
+	CHECK_SYS(madvise(area.mem, area.size, MADV_MERGEABLE));
+	CHECK_SYS(madvise(twin.mem, twin.size, MADV_MERGEABLE));
+	for (int i = 0; i < 2; i++) {
+		wait_for_merged(area.size / PAGE / 2);
+		populate_merged(&area);
+		CHECK_OK(gpu_evict_vm(gpu, area.vm));
+		CHECK_EQ(area_pages(&area, MOCKGPU_PAGE_DEVICE), 0);
+		CHECK_EQ(area_pages(&twin, MOCKGPU_PAGE_DEVICE), 0);
+		area_check_cpu(&area);
+		area_check_cpu(&twin);
+	}
+	wait_for_merged(area.size / PAGE / 2);
+	populate_merged(&area);
+	area_check_cpu(&twin);
+	area_check_cpu(&area);
+	CHECK_SYS(munmap(twin.mem, twin.size));
+	area_check_device(&area);
+	CHECK_OK(file_write("/sys/kernel/mm/ksm/run", "2"));
 }
 
 static void use_soft_dirty(struct stage *stage)
@@ -733,6 +791,7 @@ static const struct test tests[] = {
 	{ "locking", locking, NEED_VRAM | NEED_ROOT, 0 },
 	{ "merging", merging, NEED_VRAM | NEED_ROOT, 0 },
 	{ "merged", merged, NEED_VRAM | NEED_ROOT, 0 },
+	{ "merged-twins", merged_twins, NEED_VRAM | NEED_ROOT, 0 },
 	{ "soft-dirty", soft_dirty, NEED_VRAM, 0 },
 	{ "referenced", referenced, NEED_VRAM, 0 },
 	{ "vm-read", vm_read, NEED_VRAM, 0 },
