@@ -76,10 +76,28 @@ run_linked() {
 	run_tests unload-linked
 }
 
+# Huge pages stay whole in private memory, which they do only if asked for.
+run_large() {
+	unload_if_loaded
+	if ! modprobe drm_gpusvm_backport large_folios=1 ||
+		! modprobe mockgpu test_knobs=1 devices=2 vram_size=64M tier=private; then
+		echo "not ok large: cannot load the modules"
+		return
+	fi
+	guest-fix-dri
+	"$TESTS/large"
+	with_prefix large- "$TESTS/migrate" sizes-huge torn-huge-page half-huge-page other-device
+	with_prefix large- "$TESTS/holes"
+	with_prefix large- "$TESTS/family"
+	with_prefix large- "$TESTS/stress"
+	with_prefix large- run_tests unload-after
+}
+
 main() {
 	run_tier tier=auto
 	# Where private is the usual tier, coherent is the other one.
 	if [[ $(tier) = private ]]; then
+		run_large
 		with_prefix coherent- run_tier tier=coherent
 	fi
 }
