@@ -4,6 +4,7 @@
  * while it is moved to and fro. Nothing anybody wrote may be lost.
  */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,7 @@ struct shared {
 	double deadline;
 	pthread_barrier_t barrier;
 	unsigned int threads, rounds;
+	atomic_bool moved;
 	bool stop;
 };
 
@@ -141,6 +143,8 @@ static void populate_some(struct worker *worker, size_t page)
 	if (ret && ret != -EBUSY && ret != -ENOSPC)
 		FAIL("populate answers %s", errno_name(ret));
 	worker->moves += !ret;
+	if (!ret)
+		atomic_store(&worker->shared->moved, true);
 }
 
 static void evict_some(struct worker *worker, size_t page)
@@ -156,6 +160,15 @@ static void evict_some(struct worker *worker, size_t page)
 		FAIL("evict answers %s", errno_name(ret));
 }
 
+/* So many threads may need longer until one of them has moved something. */
+static bool go_on(struct shared *shared)
+{
+	double left = shared->deadline - seconds_now();
+
+	return left > 0 || (gpu_has_vram(shared->area.gpu) && !atomic_load(&shared->moved) &&
+			    left > -patience(20));
+}
+
 static void *work(void *arg)
 {
 	static void (*const kinds[])(struct worker *worker, size_t page) = {
@@ -165,7 +178,7 @@ static void *work(void *arg)
 	struct worker *worker = arg;
 	size_t pages = worker->shared->area.size / PAGE;
 
-	while (seconds_now() < worker->shared->deadline) {
+	while (go_on(worker->shared)) {
 		unsigned int kind = random_next(&worker->random) % ARRAY_SIZE(kinds);
 
 		kinds[kind](worker, random_next(&worker->random) % pages);
