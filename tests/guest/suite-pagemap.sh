@@ -7,7 +7,7 @@
 # shellcheck source=tests/guest/lib.sh
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 
-PROGRAMS=(arrive home held family users devices)
+PROGRAMS=(arrive home held family users devices livelock)
 
 run_programs() {
 	local program
