@@ -10,6 +10,7 @@
 #include <linux/dma-fence.h>
 #include <linux/hmm.h>
 #include <linux/jiffies.h>
+#include <linux/ksm.h>
 #include <linux/migrate.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -77,6 +78,9 @@ static int gsb_find_vma(struct gsb_to_device *call)
 }
 
 /*
+ * What KSM has merged is left to the CPU, whose write makes a copy: ksmd does not
+ * look at device pages, so core mm would not find the mappings of one again.
+ *
  * A page in the swap cache is left alone on every kernel: from 6.6 to 7.1 the
  * commit step frees its swap slot and then works on with what the slot left
  * behind, which leaks the page. No probe can tell a repaired kernel.
@@ -89,6 +93,8 @@ static enum gsb_kind gsb_source_kind(unsigned long src)
 		return GSB_PAGE_STAYS;
 	if (!page)
 		return GSB_PAGE_HOLE;
+	if (folio_test_ksm(page_folio(page)))
+		return GSB_PAGE_ABSENT;
 	return folio_test_swapcache(page_folio(page)) ? GSB_PAGE_STAYS :
 							GSB_PAGE_SYSTEM;
 }
@@ -129,7 +135,8 @@ static bool gsb_can_fetch(const struct gsb_to_device *call,
  */
 static int gsb_check_stayed(struct gsb_to_device *call, struct gsb_job *job)
 {
-	if (!gsb_job_count(job, GSB_PAGE_STAYS))
+	if (!gsb_job_count(job, GSB_PAGE_STAYS) &&
+	    !gsb_job_count(job, GSB_PAGE_ABSENT))
 		return 0;
 	if (gsb_residency_sort(job, call->mm, call->start))
 		return -EBUSY;
