@@ -5,6 +5,7 @@
 #include <linux/atomic.h>
 #include <linux/list.h>
 #include <linux/spinlock.h>
+#include <linux/workqueue.h>
 
 #include <drm/drm_device.h>
 
@@ -15,7 +16,6 @@
 
 struct drm_pagemap_cache;
 struct mockgpu_hw;
-struct workqueue_struct;
 
 /**
  * struct mockgpu_knobs - ways to make the driver misbehave
@@ -48,6 +48,8 @@ struct mockgpu_knobs {
  * @vm_serial: last number given to a VM
  * @populate_lock: protects @populate_calls
  * @populate_calls: POPULATE commands that are running
+ * @linger_link: place in the list of those whose VRAM outlives their unbinding
+ * @linger_work: what ends that
  * @knobs: for tests
  * @clear_queue: for tests, clears that are still to happen; NULL without knobs
  * @hold: for tests, device pages that are kept from moving
@@ -64,6 +66,8 @@ struct mockgpu_device {
 	atomic64_t vm_serial;
 	spinlock_t populate_lock;	/* a leaf inside of mmap_lock */
 	struct list_head populate_calls;
+	struct list_head linger_link;
+	struct delayed_work linger_work;
 	struct mockgpu_knobs knobs;
 	struct workqueue_struct *clear_queue;
 	struct mockgpu_hold hold;

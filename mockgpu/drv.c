@@ -24,6 +24,7 @@
 #include "drv.h"
 #include "evict.h"
 #include "hw/hw.h"
+#include "linger.h"
 #include "pagemap.h"
 #include "populate.h"
 #include "query.h"
@@ -148,22 +149,39 @@ unplug:
 
 static int mockgpu_drv_probe(struct platform_device *pdev)
 {
+	const struct mockgpu_device_config *config = dev_get_platdata(&pdev->dev);
 	struct mockgpu_device *mdev;
 	int ret;
+
+	if (mockgpu_linger_is_there(config->index)) {
+		dev_err(&pdev->dev, "VRAM is still in use from before: try again when it is not\n");
+		return -EBUSY;
+	}
 
 	mdev = devm_drm_dev_alloc(&pdev->dev, &mockgpu_drm_driver,
 				  struct mockgpu_device, drm);
 	if (IS_ERR(mdev))
 		return PTR_ERR(mdev);
 
-	mdev->config = *(struct mockgpu_device_config *)
-			dev_get_platdata(&pdev->dev);
+	mdev->config = *config;
 	ret = mockgpu_drv_init(mdev);
 	if (!ret)
 		ret = mockgpu_drv_start(mdev);
 	if (!ret)
 		platform_set_drvdata(pdev, mdev);
 	return ret;
+}
+
+/**
+ * mockgpu_drv_stop() - the end of an unbinding
+ * @mdev: the device, unplugged, with no VRAM in use
+ *
+ * Context: Process context, may sleep.
+ */
+void mockgpu_drv_stop(struct mockgpu_device *mdev)
+{
+	mockgpu_vram_fini(mdev);
+	mockgpu_hw_unplug(mdev->hw);
 }
 
 static void mockgpu_drv_remove(struct platform_device *pdev)
@@ -177,9 +195,10 @@ static void mockgpu_drv_remove(struct platform_device *pdev)
 	/* The knobs are gone, so that this is the last time. */
 	mockgpu_hw_hold_copy(mdev->hw, false);
 	mockgpu_hold_drop(mdev);
-	mockgpu_evict_for_unbind(mdev);
-	mockgpu_vram_fini(mdev);
-	mockgpu_hw_unplug(mdev->hw);
+	while (!mockgpu_evict_for_unbind(mdev))
+		if (mockgpu_linger_start(mdev))
+			return;
+	mockgpu_drv_stop(mdev);
 }
 
 #ifndef GSB_HAVE_PLATFORM_REMOVE_VOID

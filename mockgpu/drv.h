@@ -6,6 +6,10 @@
 
 #define MOCKGPU_NAME	"mockgpu"
 
+struct mockgpu_device;
+
 extern struct platform_driver mockgpu_platform_driver;
+
+void mockgpu_drv_stop(struct mockgpu_device *mdev);
 
 #endif

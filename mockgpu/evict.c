@@ -23,7 +23,7 @@
 #include "vm.h"
 
 #define MOCKGPU_EVICT_PAUSE	(HZ / 20)
-#define MOCKGPU_EVICT_COMPLAIN	(10 * HZ)
+#define MOCKGPU_EVICT_PATIENCE	(10 * HZ)
 
 /**
  * mockgpu_evict_alloc() - bring one allocation home
@@ -219,8 +219,14 @@ int mockgpu_evict_ioctl(struct drm_device *drm, void *data,
 	return ret;
 }
 
-/* One round over what is left; how many pages are left then. */
-static unsigned long mockgpu_evict_round(struct mockgpu_device *mdev)
+/**
+ * mockgpu_evict_round() - one round over what is left
+ * @mdev: the device; nothing new can be populated
+ *
+ * Context: Process context, may sleep.
+ * Return: how many pages are left then.
+ */
+unsigned long mockgpu_evict_round(struct mockgpu_device *mdev)
 {
 	struct mockgpu_alloc *alloc = NULL;
 	unsigned int allocs;
@@ -240,23 +246,23 @@ static unsigned long mockgpu_evict_round(struct mockgpu_device *mdev)
  * @mdev: the device; nothing new can be populated
  *
  * Pages somebody holds, in a pipe for example, cannot be brought home before
- * they are given back, and without that the device cannot go away. So this
- * tries again for as long as it takes, and says so after a while.
+ * they are given back. Some time is given for that, unless the caller is killed.
  *
  * Context: Process context, may sleep.
+ * Return: true if no page is left.
  */
-void mockgpu_evict_for_unbind(struct mockgpu_device *mdev)
+bool mockgpu_evict_for_unbind(struct mockgpu_device *mdev)
 {
-	unsigned long complain = jiffies + MOCKGPU_EVICT_COMPLAIN;
-	bool complained = false;
+	unsigned long deadline = jiffies + MOCKGPU_EVICT_PATIENCE;
 	unsigned long pages;
 
 	while ((pages = mockgpu_evict_round(mdev))) {
-		if (!complained && time_after(jiffies, complain)) {
-			drm_warn(&mdev->drm, "unbind waits for %lu pages of VRAM that somebody holds\n",
+		if (fatal_signal_pending(current) || time_after(jiffies, deadline)) {
+			drm_warn(&mdev->drm, "%lu pages of VRAM are still held by somebody\n",
 				 pages);
-			complained = true;
+			return false;
 		}
-		schedule_timeout_idle(MOCKGPU_EVICT_PAUSE);
+		schedule_timeout_killable(MOCKGPU_EVICT_PAUSE);
 	}
+	return true;
 }

@@ -11,6 +11,7 @@
 #include "config.h"
 #include "drv.h"
 #include "hw/hw.h"
+#include "linger.h"
 
 static struct mockgpu_config mockgpu_config;
 static struct platform_device *mockgpu_devices[MOCKGPU_MAX_DEVICES];
@@ -86,9 +87,13 @@ static int __init mockgpu_init(void)
 	if (ret)
 		return ret;
 
-	ret = platform_driver_register(&mockgpu_platform_driver);
+	ret = mockgpu_linger_init();
 	if (ret)
 		goto release;
+
+	ret = platform_driver_register(&mockgpu_platform_driver);
+	if (ret)
+		goto end_linger;
 
 	ret = mockgpu_add_devices();
 	if (ret)
@@ -99,6 +104,8 @@ static int __init mockgpu_init(void)
 
 unregister:
 	platform_driver_unregister(&mockgpu_platform_driver);
+end_linger:
+	mockgpu_linger_exit();
 release:
 	mockgpu_config_release(&mockgpu_config);
 	return ret;
@@ -108,6 +115,7 @@ static void __exit mockgpu_exit(void)
 {
 	mockgpu_remove_devices(mockgpu_config.devices);
 	platform_driver_unregister(&mockgpu_platform_driver);
+	mockgpu_linger_exit();
 	mockgpu_config_release(&mockgpu_config);
 }
 
