@@ -20,6 +20,7 @@
 
 #define FLIP		0x4142135623730950ULL
 #define UNBIND_SECONDS	30
+#define KILL_SECONDS	4
 
 static struct area populated(struct gpu *gpu, size_t size)
 {
@@ -61,6 +62,25 @@ static void check_bound_again(unsigned int index)
 	area_check_cpu(&area);
 	CHECK_OK(gpu_vm_destroy(&gpu, area.vm));
 	gpu_close(&gpu);
+}
+
+/* VRAM that somebody held is in use for a moment longer. */
+static void bind_in_time(unsigned int index)
+{
+	double begin = seconds_now();
+	int ret;
+
+	while ((ret = device_bind(index)) == -EBUSY) {
+		check_bound("the end of the last binding", begin);
+		sleep_ms(10);
+	}
+	CHECK_OK(ret);
+}
+
+static void test_join_in_time(pid_t pid, const char *what)
+{
+	join_in_time(pid, what);
+	test_join(pid);
 }
 
 struct storm {
@@ -263,34 +283,57 @@ static void check_pipe(const struct pins *pins, const struct area *area, size_t 
 }
 
 /*
- * A page lies in a pipe. If that is VRAM the device cannot go before it is out
- * of there; it is said, nothing new can be put into VRAM, and nothing is lost.
+ * A page lies in a pipe. If that is VRAM the device goes all the same, and says
+ * so; it cannot come back before the page is out of there, and nothing is lost.
  */
 static void piped_page(struct gpu *gpu)
 {
 	struct area area = populated(gpu, 2 * MIB);
 	struct pins pins = pins_new();
-	double begin;
 	pid_t pid;
-	int ret;
 
 	pins_add(&pins, area.mem + 7 * PAGE);
 	pid = test_fork(unbind_in_child, gpu);
-	begin = seconds_now();
-	while ((ret = gpu_populate(gpu, area.vm, area.mem, area.size)) != -ENODEV) {
-		CHECK(!ret || ret == -EBUSY);
-		check_bound("to refuse new pages", begin);
-	}
+	test_join_in_time(pid, "an unbinding");
+	CHECK_RET(gpu_populate(gpu, area.vm, area.mem, area.size), -ENODEV);
 	if (gpu->tier == MOCKGPU_TIER_COHERENT) {
-		while (!log_has("unbind waits for"))
-			check_bound("to say who is waited for", begin);
-		CHECK_EQ(waitpid(pid, NULL, WNOHANG), 0);
+		CHECK(log_has("are still held by somebody"));
+		CHECK_RET(device_bind(gpu->index), -EBUSY);
 	}
 	area_check_cpu(&area);
 	check_pipe(&pins, &area, 7);
 	pins_drop(&pins);
-	test_join(pid);
+	bind_in_time(gpu->index);
+	CHECK_OK(device_unbind(gpu->index));
+	check_bound_again(gpu->index);
 	area_check_cpu(&area);
+}
+
+/* Who unbinds does not want to wait for those who hold pages. */
+static void killed(struct gpu *gpu)
+{
+	struct area area = populated(gpu, 2 * MIB);
+	struct pins pins = pins_new();
+	double begin;
+	pid_t pid;
+
+	pins_add(&pins, area.mem);
+	pid = fork();
+	CHECK_SYS(pid);
+	if (!pid)
+		_exit(device_unbind(gpu->index) ? 1 : 0);
+	while (gpu_populate(gpu, area.vm, area.mem, area.size) != -ENODEV)
+		sleep_ms(1);
+	sleep_ms(100);
+	begin = seconds_now();
+	CHECK_SYS(kill(pid, SIGKILL));
+	CHECK_EQ(waitpid(pid, NULL, 0), pid);
+	if (seconds_now() - begin > patience(KILL_SECONDS))
+		FAIL("dying took %.1f s", seconds_now() - begin);
+	CHECK_RET(device_bind(gpu->index), -EBUSY);
+	pins_drop(&pins);
+	bind_in_time(gpu->index);
+	CHECK_OK(device_unbind(gpu->index));
 	check_bound_again(gpu->index);
 	area_check_cpu(&area);
 }
@@ -323,6 +366,7 @@ static const struct test tests[] = {
 	{ "exit-meanwhile", exit_meanwhile, NEEDS, 300 },
 	{ "unmap-meanwhile", unmap_meanwhile, NEEDS, 300 },
 	{ "piped-page", piped_page, NEEDS, 0 },
+	{ "killed", killed, NEEDS | NEED_COHERENT, 0 },
 	{ "both", both, NEEDS | NEED_TWO_DEVICES, 0 },
 };
 
