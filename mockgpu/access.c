@@ -30,9 +30,6 @@
 /* Longer than a device usually needs to go away, all tries together. */
 #define MOCKGPU_ACCESS_PAUSE	(HZ / 10)
 
-/* The memory is shared: others map and use it at the same time. */
-#define MOCKGPU_ACCESS_ATTRS	DMA_ATTR_SKIP_CPU_SYNC
-
 /*
  * One command: what is left of a chunk is [@start, @end), with @data in
  * @buffer. @foreign is what has to come home first.
@@ -99,26 +96,39 @@ static enum dma_data_direction mockgpu_access_direction(enum mockgpu_hw_op op)
 	}
 }
 
+/*
+ * The memory is shared: others map, use and write it at the same time. Only a
+ * copy that is read may be made (in a bounce buffer); it is none too old.
+ */
+static unsigned long mockgpu_access_attrs(enum dma_data_direction dir)
+{
+	return dir == DMA_TO_DEVICE ? 0 : DMA_ATTR_SKIP_CPU_SYNC;
+}
+
 static int mockgpu_access_system(struct mockgpu_access *access,
 				 struct page *page, unsigned int offset,
 				 unsigned int size,
 				 const struct mockgpu_hw_work *work)
 {
 	enum dma_data_direction dir = mockgpu_access_direction(work->op);
-	struct device *dev = access->mdev->drm.dev;
+	struct device *dev = mockgpu_hw_dma_device(access->mdev->hw);
 	struct mockgpu_hw_addr addr = { .bus = MOCKGPU_HW_BUS_DMA };
 	int ret;
 
 	addr.addr = dma_map_page_attrs(dev, page, offset, size, dir,
-				       MOCKGPU_ACCESS_ATTRS);
+				       mockgpu_access_attrs(dir));
 	if (dma_mapping_error(dev, addr.addr))
 		return -ENOMEM;
 
-	ret = mockgpu_hw_access_bus(access->mdev->hw, addr, size, work);
-	dma_unmap_page_attrs(dev, addr.addr, size, dir, MOCKGPU_ACCESS_ATTRS);
+	/* What is written to a copy comes back over what the CPU wrote since. */
+	if (dir != DMA_TO_DEVICE && dma_need_sync(dev, addr.addr))
+		ret = -EOPNOTSUPP;
+	else
+		ret = mockgpu_hw_access_bus(access->mdev->hw, addr, size, work);
+	dma_unmap_page_attrs(dev, addr.addr, size, dir, mockgpu_access_attrs(dir));
 
 	/* It is still mapped writable, so nobody has truncated it. */
-	if (work->op != MOCKGPU_HW_READ)
+	if (!ret && work->op != MOCKGPU_HW_READ)
 		folio_mark_dirty(page_folio(page));
 	return ret;
 }

@@ -12,6 +12,7 @@
 #include <linux/kernel.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/pci.h>
 #include <linux/overflow.h>
 #include <linux/range.h>
 #include <linux/sizes.h>
@@ -44,6 +45,10 @@ MODULE_PARM_DESC(tier, "Kind of VRAM: auto, private, coherent or system (default
 static char *links = "none";
 module_param(links, charp, 0444);
 MODULE_PARM_DESC(links, "Links over which devices use each other's VRAM: none, all, or pairs of device numbers such as 0-1,1-2; data moves over those within groups in which each device has a link to each other (default: none)");
+
+static char *dma_device;
+module_param(dma_device, charp, 0444);
+MODULE_PARM_DESC(dma_device, "PCI device without a driver, such as 0000:00:1e.0, in whose name all devices do DMA: through its IOMMU or the kernel's bounce buffers (default: each has an IOMMU of its own)");
 
 static bool test_knobs;
 module_param(test_knobs, bool, 0444);
@@ -297,14 +302,48 @@ static int mockgpu_config_set_tier(struct mockgpu_config *config)
 	return -EINVAL;
 }
 
+static int mockgpu_config_check_dma_device(const struct mockgpu_config *config)
+{
+	if (!config->dma_device) {
+		pr_err("dma_device=%s: there is no such PCI device, see lspci -D\n",
+		       dma_device);
+		return -ENODEV;
+	}
+	if (READ_ONCE(config->dma_device->driver)) {
+		pr_err("dma_device=%s has a driver: name one that has none\n",
+		       dma_device);
+		return -EBUSY;
+	}
+	if (!sysfs_streq(links, "none")) {
+		pr_err("dma_device= and links= do not go together: devices with links are told apart by their DMA\n");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int mockgpu_config_set_dma_device(struct mockgpu_config *config)
+{
+	int ret;
+
+	if (!dma_device)
+		return 0;
+
+	config->dma_device = bus_find_device_by_name(&pci_bus_type, NULL,
+						     dma_device);
+	ret = mockgpu_config_check_dma_device(config);
+	if (ret)
+		put_device(config->dma_device);
+	return ret;
+}
+
 /**
  * mockgpu_config_build() - make a configuration from the module parameters
  * @config: filled
  *
  * Context: Process context, may sleep.
  * Return: 0; or, after saying what is wrong, -EINVAL for a bad parameter,
- * -EOPNOTSUPP for what this kernel cannot do, -EBUSY when the reserved RAM is
- * in use.
+ * -EOPNOTSUPP for what this kernel cannot do, -ENODEV for a device that is not
+ * there, -EBUSY when it or the reserved RAM is in use.
  */
 int mockgpu_config_build(struct mockgpu_config *config)
 {
@@ -320,7 +359,13 @@ int mockgpu_config_build(struct mockgpu_config *config)
 	if (!ret)
 		ret = mockgpu_config_set_links(config);
 	if (!ret)
-		ret = mockgpu_config_set_tier(config);
+		ret = mockgpu_config_set_dma_device(config);
+	if (ret)
+		return ret;
+
+	ret = mockgpu_config_set_tier(config);
+	if (ret)
+		put_device(config->dma_device);
 	return ret;
 }
 
@@ -335,6 +380,7 @@ void mockgpu_config_release(struct mockgpu_config *config)
 	if (config->tier == MOCKGPU_TIER_COHERENT)
 		release_mem_region(config->vram_base,
 				   config->vram_size * config->devices);
+	put_device(config->dma_device);
 }
 
 /**
@@ -382,6 +428,7 @@ void mockgpu_config_device(const struct mockgpu_config *config,
 		.vram_size = config->vram_size,
 		.vram_base = config->vram_base + index * config->vram_size,
 		.links = config->links[index],
+		.dma_device = config->dma_device,
 		.test_knobs = config->test_knobs,
 	};
 }

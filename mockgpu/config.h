@@ -18,6 +18,7 @@
  * @vram_base: for the coherent tier: the reserved RAM, claimed; the devices
  *	take consecutive pieces of @vram_size
  * @links: for each device, bit n is set for a link to device n
+ * @dma_device: in whose name the devices do DMA, with a reference; or NULL
  * @test_knobs: devices can be told to fail
  * @limit: why the tier is this one and not a better one
  */
@@ -27,6 +28,7 @@ struct mockgpu_config {
 	u64 vram_size;
 	u64 vram_base;
 	u32 links[MOCKGPU_MAX_DEVICES];
+	struct device *dma_device;
 	bool test_knobs;
 	const char *limit;
 };
@@ -39,6 +41,7 @@ struct mockgpu_config {
  * @vram_size: bytes of VRAM
  * @vram_base: for the coherent tier: its reserved RAM
  * @links: bit n is set for a link to device n
+ * @dma_device: in whose name it does DMA, or NULL
  * @test_knobs: it can be told to fail
  */
 struct mockgpu_device_config {
@@ -48,6 +51,7 @@ struct mockgpu_device_config {
 	u64 vram_size;
 	u64 vram_base;
 	u32 links;
+	struct device *dma_device;
 	bool test_knobs;
 };
 

@@ -106,7 +106,7 @@ static int mockgpu_drv_init(struct mockgpu_device *mdev)
 	if (ret)
 		return ret;
 
-	mdev->hw = mockgpu_hw_create(mdev->drm.dev);
+	mdev->hw = mockgpu_hw_create(mdev->drm.dev, config->dma_device);
 	if (!mdev->hw)
 		return -ENOMEM;
 	ret = drmm_add_action_or_reset(&mdev->drm, mockgpu_drv_destroy_hw,

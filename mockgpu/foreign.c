@@ -43,7 +43,7 @@ int mockgpu_foreign_access(struct mockgpu_device *mdev, struct page *page,
 			   enum dma_data_direction dir)
 {
 	struct drm_pagemap *dpagemap = mockgpu_foreign_pagemap(page);
-	struct device *dev = mdev->drm.dev;
+	struct device *dev = mockgpu_hw_dma_device(mdev->hw);
 	struct mockgpu_hw_addr within;
 	struct drm_pagemap_addr addr;
 	int ret;

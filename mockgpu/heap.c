@@ -90,7 +90,8 @@ struct mockgpu_alloc *mockgpu_heap_new(struct drm_pagemap *dpagemap,
 	alloc->vm_serial = vm_serial;
 	INIT_LIST_HEAD(&alloc->link);
 	refcount_set(&alloc->refs, 1);
-	drm_pagemap_devmem_init(&alloc->devmem, mdev->drm.dev, mm,
+	drm_pagemap_devmem_init(&alloc->devmem,
+				mockgpu_hw_dma_device(mdev->hw), mm,
 				mockgpu_devmem_ops(mdev), dpagemap,
 				npages << PAGE_SHIFT, NULL);
 	return alloc;

@@ -29,11 +29,12 @@ bool mockgpu_hw_supported(void)
 /**
  * mockgpu_hw_create() - make a device, without VRAM and not plugged in
  * @dev: what it is to the kernel
+ * @dma: a device in whose name to do DMA, which stays; or NULL
  *
  * Context: Process context, may sleep.
  * Return: the device, or NULL when there is no memory.
  */
-struct mockgpu_hw *mockgpu_hw_create(struct device *dev)
+struct mockgpu_hw *mockgpu_hw_create(struct device *dev, struct device *dma)
 {
 	struct mockgpu_hw *hw = kzalloc(sizeof(*hw), GFP_KERNEL);
 
@@ -41,6 +42,7 @@ struct mockgpu_hw *mockgpu_hw_create(struct device *dev)
 		return NULL;
 
 	hw->dev = dev;
+	hw->dma = dma ?: dev;
 	mockgpu_hw_iommu_init(&hw->iommu);
 	mockgpu_hw_vram_init(&hw->vram);
 	mockgpu_hw_copy_init(hw);
@@ -61,7 +63,19 @@ void mockgpu_hw_destroy(struct mockgpu_hw *hw)
 }
 
 /**
- * mockgpu_hw_plug() - from here on the DMA API of the device is its IOMMU
+ * mockgpu_hw_dma_device() - what to call the DMA API with
+ * @hw: the device
+ *
+ * Context: Any.
+ * Return: the device that does DMA.
+ */
+struct device *mockgpu_hw_dma_device(struct mockgpu_hw *hw)
+{
+	return hw->dma;
+}
+
+/**
+ * mockgpu_hw_plug() - make DMA possible
  * @hw: the device
  *
  * Context: Process context.
@@ -69,6 +83,9 @@ void mockgpu_hw_destroy(struct mockgpu_hw *hw)
  */
 int mockgpu_hw_plug(struct mockgpu_hw *hw)
 {
+	if (hw->dma != hw->dev)
+		return dma_set_mask_and_coherent(hw->dma, DMA_BIT_MASK(64));
+
 	set_dma_ops(hw->dev, &hw->iommu.ops);
 	return dma_coerce_mask_and_coherent(hw->dev, DMA_BIT_MASK(64));
 }
@@ -81,7 +98,8 @@ int mockgpu_hw_plug(struct mockgpu_hw *hw)
  */
 void mockgpu_hw_unplug(struct mockgpu_hw *hw)
 {
-	set_dma_ops(hw->dev, NULL);
+	if (hw->dma == hw->dev)
+		set_dma_ops(hw->dev, NULL);
 }
 
 /**

@@ -78,8 +78,24 @@ struct mockgpu_hw_target {
 	struct mockgpu_hw *peer;
 };
 
+/**
+ * struct mockgpu_hw - the device
+ * @dev: what it is to the kernel
+ * @dma: in whose name it does DMA: itself, with an IOMMU of its own, or a
+ *	device that the kernel's DMA API knows
+ * @iommu: its own IOMMU
+ * @vram: its memory
+ * @link: its links to other devices
+ * @knobs: ways to make it misbehave
+ * @copy_resumed: commands of the copy engine that are held wait here
+ * @bytes_copied_in: by the copy engine, into VRAM
+ * @bytes_copied_out: by the copy engine, out of VRAM
+ * @bytes_accessed: by the access unit
+ * @errors: mistakes of the driver that were caught
+ */
 struct mockgpu_hw {
 	struct device *dev;
+	struct device *dma;
 	struct mockgpu_hw_iommu iommu;
 	struct mockgpu_hw_vram vram;
 	struct mockgpu_hw_link link;
@@ -94,6 +110,8 @@ struct mockgpu_hw {
 __printf(2, 3)
 void mockgpu_hw_error(struct mockgpu_hw *hw, const char *format, ...);
 
+void *mockgpu_hw_bus_memory(struct mockgpu_hw *hw,
+			    const struct mockgpu_hw_target *target);
 void mockgpu_hw_iommu_init(struct mockgpu_hw_iommu *iommu);
 void mockgpu_hw_iommu_fini(struct mockgpu_hw_iommu *iommu);
 int mockgpu_hw_dma_begin(struct mockgpu_hw *hw,

@@ -72,13 +72,17 @@ static bool mockgpu_hw_mapping_allows(const struct mockgpu_hw_mapping *mapping,
 
 /* Returns the memory of @target, or NULL when such access is not allowed. */
 static void *
-mockgpu_hw_iommu_translate(struct mockgpu_hw_iommu *iommu,
+mockgpu_hw_iommu_translate(struct mockgpu_hw *hw,
 			   const struct mockgpu_hw_target *target)
 {
+	struct mockgpu_hw_iommu *iommu = &hw->iommu;
 	dma_addr_t iova = target->at.addr;
 	struct mockgpu_hw_mapping *mapping;
 	void *memory = NULL;
 	unsigned long flags;
+
+	if (hw->dma != hw->dev)
+		return mockgpu_hw_bus_memory(hw, target);
 
 	spin_lock_irqsave(&iommu->lock, flags);
 	mapping = mockgpu_hw_iommu_find(iommu, iova);
@@ -101,7 +105,7 @@ mockgpu_hw_iommu_translate(struct mockgpu_hw_iommu *iommu,
 int mockgpu_hw_dma_begin(struct mockgpu_hw *hw,
 			 struct mockgpu_hw_target *target)
 {
-	target->memory = mockgpu_hw_iommu_translate(&hw->iommu, target);
+	target->memory = mockgpu_hw_iommu_translate(hw, target);
 	if (target->memory)
 		return 0;
 
@@ -120,7 +124,7 @@ int mockgpu_hw_dma_begin(struct mockgpu_hw *hw,
  */
 int mockgpu_hw_dma_end(struct mockgpu_hw *hw, struct mockgpu_hw_target *target)
 {
-	if (mockgpu_hw_iommu_translate(&hw->iommu, target) == target->memory)
+	if (mockgpu_hw_iommu_translate(hw, target) == target->memory)
 		return 0;
 
 	mockgpu_hw_error(hw, "DMA address %pad was unmapped while in use",
