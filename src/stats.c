@@ -22,6 +22,7 @@ static const char * const gsb_stat_names[GSB_STAT_COUNT] = {
 	[GSB_STAT_LARGE_TO_DEVICE] = "large_to_device",
 	[GSB_STAT_LARGE_TO_RAM] = "large_to_ram",
 	[GSB_STAT_LARGE_SPLIT] = "large_split",
+	[GSB_STAT_IOVA_SHARED] = "iova_shared",
 	[GSB_STAT_LIVE_PAGES] = "live_pages",
 	[GSB_STAT_LIVE_ZDD] = "live_zdd",
 	[GSB_STAT_LIVE_DMA] = "live_dma",

@@ -238,9 +238,11 @@ static void gsb_job_reserve_iova(struct gsb_job *job)
 		runs++;
 		pages += job->segs[i].count;
 	}
-	if (runs > 1 && gsb_iova_reserve(&job->iova, job->devmem->dev,
-					 pages << PAGE_SHIFT))
-		gsb_stat_add(GSB_STAT_LIVE_DMA, 1);
+	if (runs <= 1 || !gsb_iova_reserve(&job->iova, job->devmem->dev,
+					   pages << PAGE_SHIFT))
+		return;
+	gsb_stat_add(GSB_STAT_IOVA_SHARED, 1);
+	gsb_stat_add(GSB_STAT_LIVE_DMA, 1);
 }
 
 static bool gsb_job_driver_clears(const struct gsb_job *job)
