@@ -143,7 +143,7 @@ refused() {
 	must_not modprobe mockgpu "${@:2}"
 	! is_loaded || fail "${*:2}: the module is loaded"
 	! has_nodes || fail "${*:2}: there are render nodes"
-	lines=$(new_log | grep -v 'drm_gpusvm_backport: ')
+	lines=$(new_log | grep -vE 'drm_gpusvm_backport: |clocksource: ')
 	(($(grep -c . <<<"$lines") == 1)) || fail "${*:2}: not one line in the log: ${lines//$'\n'/ | }"
 	grep -q "mockgpu: .*$1" <<<"$lines" || fail "${*:2}: '$lines' does not say '$1'"
 }
