@@ -10,7 +10,6 @@
 #include <linux/dma-fence.h>
 #include <linux/hmm.h>
 #include <linux/jiffies.h>
-#include <linux/ksm.h>
 #include <linux/migrate.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -78,9 +77,6 @@ static int gsb_find_vma(struct gsb_to_device *call)
 }
 
 /*
- * What KSM has merged is left to the CPU, whose write makes a copy: ksmd does not
- * look at device pages, so core mm would not find the mappings of one again.
- *
  * A page in the swap cache is left alone on every kernel: from 6.6 to 7.1 the
  * commit step frees its swap slot and then works on with what the slot left
  * behind, which leaks the page. No probe can tell a repaired kernel.
@@ -93,10 +89,19 @@ static enum gsb_kind gsb_source_kind(unsigned long src)
 		return GSB_PAGE_STAYS;
 	if (!page)
 		return GSB_PAGE_HOLE;
-	if (folio_test_ksm(page_folio(page)))
-		return GSB_PAGE_ABSENT;
 	return folio_test_swapcache(page_folio(page)) ? GSB_PAGE_STAYS :
 							GSB_PAGE_SYSTEM;
+}
+
+/*
+ * What KSM has merged must not even be collected: core mm finds its way back to
+ * the mapping through what ksmd knows of it, which ksmd learns after it merged
+ * the page, and forgets when it comes by during a migration. Of a mapping that
+ * may have such pages only what is no page of RAM is taken.
+ */
+static bool gsb_may_be_merged(const struct vm_area_struct *vma)
+{
+	return vma->vm_flags & VM_MERGEABLE;
 }
 
 static void gsb_sort(struct gsb_job *job)
@@ -147,7 +152,8 @@ static int gsb_check_stayed(struct gsb_to_device *call, struct gsb_job *job)
 	if (call->partial || gsb_job_count(job, GSB_PAGE_RESIDENT) +
 				     gsb_wanted(job) == job->npages)
 		return 0;
-	call->again = call->attempts < GSB_COLLECT_ATTEMPTS;
+	call->again = call->attempts < GSB_COLLECT_ATTEMPTS &&
+		      !gsb_may_be_merged(call->vma);
 	return -EBUSY;
 }
 
@@ -203,12 +209,13 @@ static int gsb_attempt(struct gsb_to_device *call, struct gsb_job *job)
 		.src = job->src,
 		.dst = job->dst,
 		.pgmap_owner = call->devmem->dpagemap->pagemap->owner,
-		.flags = MIGRATE_VMA_SELECT_SYSTEM |
-			 gsb_large_select(call->vma,
+		.flags = gsb_large_select(call->vma,
 					  call->devmem->dpagemap->pagemap),
 	};
 	int err;
 
+	if (!gsb_may_be_merged(call->vma))
+		migrate.flags |= MIGRATE_VMA_SELECT_SYSTEM;
 	err = gsb_collect_vma(job, &migrate);
 	if (err)
 		return err;
@@ -370,7 +377,7 @@ static int gsb_migrate(struct gsb_to_device *call)
  * @details->partial at least one of them went there; -EOPNOTSUPP when a
  * required callback is missing; -EINVAL for a bad range; -ENOENT when nothing
  * is mapped at @start; -EBUSY when the mapping is not anonymous, or a page is
- * in use or was touched meanwhile; -ENOMEM; or what the driver's callbacks
+ * in use, was touched meanwhile or may be merged with others (MADV_MERGEABLE); -ENOMEM; or what the driver's callbacks
  * returned. After an error no page has stayed in the allocation but one that
  * somebody else holds.
  */
