@@ -190,42 +190,13 @@ static void merging(struct gpu *gpu)
 	file_write("/sys/kernel/mm/ksm/run", "2");
 }
 
-/*
- * Merged pages go to the device. Then the kernel has time to look for them and to
- * forget whom they belonged to.
- */
-static void populate_merged(const struct area *area)
+/* Pages that may be merged stay where they are, those that are in VRAM as well. */
+static void check_mergeable_stays(const struct area *area)
 {
-	int ret;
+	uint64_t in_vram = area_pages(area, MOCKGPU_PAGE_DEVICE);
 
-	sleep_ms(1000);
-	ret = gpu_populate(area->gpu, area->vm, area->mem, area->size);
-	printf("# populate of merged pages: %s\n", errno_name(ret));
-	CHECK(!ret || ret == -EBUSY);
-	sleep_ms(500);
-}
-
-/* All pages alike, merged, and then one after the other not alike any more. */
-static void merged(struct gpu *gpu)
-{
-	struct area area = area_new(gpu, MIB, 0, MEM_SMALL);
-	struct mismatch bad;
-
-	merge_pages();
-	for (size_t i = 0; i < area.size / 8; i++)
-		((uint64_t *)area.mem)[i] = FLIP;
-	CHECK_SYS(madvise(area.mem, area.size, MADV_MERGEABLE));
-	populate_merged(&area);
-	CHECK_OK(gpu_evict_vm(gpu, area.vm));
-	CHECK_EQ(area_pages(&area, MOCKGPU_PAGE_DEVICE), 0);
-	CHECK_DATA(words_are(area.mem, area.size, FLIP, &bad), bad);
-	populate_merged(&area);
-	CHECK_OK(gpu_xor(gpu, area.vm, area.mem + MIB / 2, MIB / 2, 1));
-	CHECK_DATA(words_are(area.mem, MIB / 2, FLIP, &bad), bad);
-	CHECK_DATA(words_are(area.mem + MIB / 2, MIB / 2, FLIP ^ 1, &bad), bad);
-	CHECK_OK(file_write("/sys/kernel/mm/ksm/run", "2"));
-	CHECK_OK(gpu_evict_vm(gpu, area.vm));
-	CHECK_DATA(words_are(area.mem, MIB / 2, FLIP, &bad), bad);
+	CHECK_RET(gpu_populate(area->gpu, area->vm, area->mem, area->size), -EBUSY);
+	CHECK_EQ(area_pages(area, MOCKGPU_PAGE_DEVICE), in_vram);
 }
 
 static void wait_for_merged(size_t pages)
@@ -240,10 +211,34 @@ static void wait_for_merged(size_t pages)
 	}
 }
 
-/* Each page is merged with one that is not asked for, and so moves as it is or not at all. */
+/* All pages alike, merged, and then one after the other not alike any more. */
+static void merged(struct gpu *gpu)
+{
+	struct area area = area_new(gpu, MIB, 0, MEM_SMALL);
+	struct mismatch bad;
+
+	merge_pages();
+	for (size_t i = 0; i < area.size / 8; i++)
+		((uint64_t *)area.mem)[i] = FLIP;
+	CHECK_SYS(madvise(area.mem, area.size, MADV_MERGEABLE));
+	wait_for_merged(area.size / PAGE / 2);
+	check_mergeable_stays(&area);
+	CHECK_OK(gpu_xor(gpu, area.vm, area.mem + MIB / 2, MIB / 2, 1));
+	CHECK_DATA(words_are(area.mem, MIB / 2, FLIP, &bad), bad);
+	CHECK_DATA(words_are(area.mem + MIB / 2, MIB / 2, FLIP ^ 1, &bad), bad);
+	CHECK_SYS(madvise(area.mem, area.size, MADV_UNMERGEABLE));
+	CHECK_OK(gpu_populate(gpu, area.vm, area.mem, area.size));
+	CHECK_EQ(area_pages(&area, MOCKGPU_PAGE_DEVICE), area.size / PAGE);
+	CHECK_OK(gpu_xor(gpu, area.vm, area.mem, MIB / 2, 1));
+	CHECK_DATA(words_are(area.mem, MIB, FLIP ^ 1, &bad), bad);
+	CHECK_OK(file_write("/sys/kernel/mm/ksm/run", "2"));
+}
+
+/* ksmd merges and looks for pages the whole time, while somebody wants them to move. */
 static void merged_twins(struct gpu *gpu)
 {
 	struct area area = area_filled(gpu, MIB, 0, MEM_SMALL), twin = area;
+	double end = seconds_now() + brief_seconds();
 
 	twin.mem = mem_map(twin.size, 0, MEM_SMALL);
 	CHECK(twin.mem);
@@ -251,21 +246,40 @@ static void merged_twins(struct gpu *gpu)
 	pattern_fill(twin.mem, twin.size, twin.seed);
 	CHECK_SYS(madvise(area.mem, area.size, MADV_MERGEABLE));
 	CHECK_SYS(madvise(twin.mem, twin.size, MADV_MERGEABLE));
-	for (int i = 0; i < 2; i++) {
-		wait_for_merged(area.size / PAGE / 2);
-		populate_merged(&area);
-		CHECK_OK(gpu_evict_vm(gpu, area.vm));
-		CHECK_EQ(area_pages(&area, MOCKGPU_PAGE_DEVICE), 0);
-		CHECK_EQ(area_pages(&twin, MOCKGPU_PAGE_DEVICE), 0);
-		area_check_cpu(&area);
-		area_check_cpu(&twin);
-	}
+	do {
+		check_mergeable_stays(&area);
+		sleep_ms(1);
+	} while (seconds_now() < end);
 	wait_for_merged(area.size / PAGE / 2);
-	populate_merged(&area);
+	check_mergeable_stays(&area);
+	CHECK_SYS(madvise(area.mem, area.size, MADV_UNMERGEABLE));
+	area_populate(&area);
+	area_check_device(&area);
+	area_device_flip(&area, FLIP);
 	area_check_cpu(&twin);
 	area_check_cpu(&area);
-	CHECK_SYS(munmap(twin.mem, twin.size));
+	CHECK_OK(file_write("/sys/kernel/mm/ksm/run", "2"));
+}
+
+/* What came before it was allowed to be merged stays in VRAM, and so do new pages. */
+static void mergeable_later(struct gpu *gpu)
+{
+	struct area area = area_filled(gpu, MIB, 0, MEM_SMALL);
+
+	merge_pages();
+	area_populate(&area);
+	CHECK_SYS(madvise(area.mem, area.size, MADV_MERGEABLE));
+	CHECK_OK(gpu_populate(gpu, area.vm, area.mem, area.size));
+	CHECK_PLACE(&area, MOCKGPU_PAGE_DEVICE);
 	area_check_device(&area);
+	CHECK_SYS(madvise(area.mem, area.size, MADV_DONTNEED));
+	area.seed = 0;
+	CHECK_OK(gpu_populate(gpu, area.vm, area.mem, area.size));
+	CHECK_PLACE(&area, MOCKGPU_PAGE_DEVICE);
+	CHECK_OK(gpu_evict_vm(gpu, area.vm));
+	for (size_t i = 0; i < area.size; i++)
+		CHECK(!area.mem[i]);
+	check_mergeable_stays(&area);
 	CHECK_OK(file_write("/sys/kernel/mm/ksm/run", "2"));
 }
 
@@ -792,6 +806,7 @@ static const struct test tests[] = {
 	{ "merging", merging, NEED_VRAM | NEED_ROOT, 0 },
 	{ "merged", merged, NEED_VRAM | NEED_ROOT, 0 },
 	{ "merged-twins", merged_twins, NEED_VRAM | NEED_ROOT, 0 },
+	{ "mergeable-later", mergeable_later, NEED_VRAM | NEED_ROOT, 0 },
 	{ "soft-dirty", soft_dirty, NEED_VRAM, 0 },
 	{ "referenced", referenced, NEED_VRAM, 0 },
 	{ "vm-read", vm_read, NEED_VRAM, 0 },
