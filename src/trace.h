@@ -14,6 +14,9 @@
 TRACE_DEFINE_ENUM(GSB_CAUSE_POPULATE);
 TRACE_DEFINE_ENUM(GSB_CAUSE_CPU_FAULT);
 TRACE_DEFINE_ENUM(GSB_CAUSE_EVICTION);
+TRACE_DEFINE_ENUM(GSB_PAGE_HOLE);
+TRACE_DEFINE_ENUM(GSB_PAGE_SYSTEM);
+TRACE_DEFINE_ENUM(GSB_PAGE_PEER);
 TRACE_DEFINE_ENUM(GSB_STEP_COLLECT);
 TRACE_DEFINE_ENUM(GSB_STEP_PLACE);
 TRACE_DEFINE_ENUM(GSB_STEP_MAP);
@@ -27,6 +30,12 @@ TRACE_DEFINE_ENUM(GSB_STEP_FINALIZE);
 	{ GSB_CAUSE_CPU_FAULT, "cpu-fault" }, \
 	{ GSB_CAUSE_EVICTION, "eviction" }
 
+/* Those that a step works on. */
+#define GSB_KIND_NAMES \
+	{ BIT(GSB_PAGE_HOLE), "hole" }, \
+	{ BIT(GSB_PAGE_SYSTEM), "system" }, \
+	{ BIT(GSB_PAGE_PEER), "peer" }
+
 #define GSB_STEP_NAMES \
 	{ GSB_STEP_COLLECT, "collect" }, \
 	{ GSB_STEP_PLACE, "place" }, \
@@ -36,7 +45,10 @@ TRACE_DEFINE_ENUM(GSB_STEP_FINALIZE);
 	{ GSB_STEP_COMMIT, "commit" }, \
 	{ GSB_STEP_FINALIZE, "finalize" }
 
-/* One stage of one job; runs is how many pieces its pages were cut into. */
+/*
+ * One stage of one job; runs is how many pieces its pages were cut into, and
+ * kinds what there is among them. Both are known once there are places.
+ */
 TRACE_EVENT(gsb_step,
 	TP_PROTO(const struct gsb_job *job, enum gsb_step step, u64 ns, int err),
 	TP_ARGS(job, step, ns, err),
@@ -47,6 +59,7 @@ TRACE_EVENT(gsb_step,
 		__field(u64, ns)
 		__field(u8, cause)
 		__field(u8, step)
+		__field(u8, kinds)
 		__field(int, err)
 	),
 	TP_fast_assign(
@@ -56,13 +69,16 @@ TRACE_EVENT(gsb_step,
 		__entry->ns = ns;
 		__entry->cause = job->cause;
 		__entry->step = step;
+		__entry->kinds = job->kinds;
 		__entry->err = err;
 	),
-	TP_printk("job=%p cause=%s step=%s pages=%lu runs=%lu ns=%llu err=%d",
+	TP_printk("job=%p cause=%s step=%s pages=%lu bytes=%lu kinds=%s runs=%lu ns=%llu err=%d",
 		  __entry->job,
 		  __print_symbolic(__entry->cause, GSB_CAUSE_NAMES),
 		  __print_symbolic(__entry->step, GSB_STEP_NAMES),
-		  __entry->pages, __entry->runs, __entry->ns, __entry->err)
+		  __entry->pages, __entry->pages << PAGE_SHIFT,
+		  __print_flags(__entry->kinds, "|", GSB_KIND_NAMES),
+		  __entry->runs, __entry->ns, __entry->err)
 );
 
 /* The end of one job: how many of its pages are where they should be. */

@@ -188,8 +188,10 @@ static int gsb_job_plan(struct gsb_job *job)
 	if (err)
 		return err;
 
-	for (i = 0; job->nsegs < nsegs; job->nsegs++)
+	for (i = 0; job->nsegs < nsegs; job->nsegs++) {
 		i = gsb_job_next_run(job, i, limit, &job->segs[job->nsegs]);
+		job->kinds |= BIT(job->segs[job->nsegs].kind);
+	}
 	return 0;
 }
 

@@ -87,6 +87,7 @@ struct gsb_job {
 	struct gsb_iova iova;		/* of runs of system pages, if in use */
 	struct gsb_segment *segs;
 	unsigned long nsegs;
+	u8 kinds;			/* BIT(enum gsb_kind) of all segments */
 	dma_addr_t zero_dma;		/* page of zeroes, for holes */
 	bool zero_mapped;
 
