@@ -7,7 +7,7 @@
 # shellcheck source=tests/guest/lib.sh
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 
-PROGRAMS=(arrive home held family users devices livelock)
+PROGRAMS=(arrive home held family users devices livelock trace)
 
 run_programs() {
 	local program
@@ -48,6 +48,7 @@ run_tier() {
 	guest-fix-dri
 	run_programs
 	run_each unbind
+	run_each cache
 	"$TESTS/stress"
 	run_with_swap
 	run_tests unload-after
