@@ -377,9 +377,9 @@ static int gsb_migrate(struct gsb_to_device *call)
  * @details->partial at least one of them went there; -EOPNOTSUPP when a
  * required callback is missing; -EINVAL for a bad range; -ENOENT when nothing
  * is mapped at @start; -EBUSY when the mapping is not anonymous, or a page is
- * in use, was touched meanwhile or may be merged with others (MADV_MERGEABLE); -ENOMEM; or what the driver's callbacks
- * returned. After an error no page has stayed in the allocation but one that
- * somebody else holds.
+ * in use, was touched meanwhile or may be merged with others (MADV_MERGEABLE);
+ * -ENOMEM; or what the driver's callbacks returned. After an error no page has
+ * stayed in the allocation but one that somebody else holds.
  */
 int drm_pagemap_migrate_to_devmem(struct drm_pagemap_devmem *devmem,
 				  struct mm_struct *mm,
