@@ -91,8 +91,9 @@ static inline int gsb_page_mapcount(const struct page *page)
 }
 
 /*
- * Free device pages become a folio in use: locked, one reference. Large device
- * folios gave the function two more arguments; without, @order is 0.
+ * Free device pages become a folio in use, locked. An eviction may have a second
+ * reference for a moment. Large device folios gave the function two more
+ * arguments; without, @order is 0.
  */
 static inline void gsb_device_page_init(struct page *page,
 					struct dev_pagemap *pgmap,
@@ -106,7 +107,7 @@ static inline void gsb_device_page_init(struct page *page,
 	zone_device_page_init(page);
 #endif
 	/* What migration relies on, should a kernel yet come to differ. */
-	WARN_ON_ONCE(page_count(page) != 1 || !PageLocked(page));
+	WARN_ON_ONCE(page_count(page) < 1 || !PageLocked(page));
 }
 
 /*

@@ -9,11 +9,17 @@
 #include "zdd.h"
 #include "../stats.h"
 
-/* Any context: references on coherent pages are dropped in interrupts too. */
+/*
+ * Any context: references on coherent pages are dropped in interrupts too.
+ *
+ * When the page is used again it has a reference before it is locked, and until
+ * then an eviction that comes by may lock it and look whose it is: nobody's.
+ */
 static void gsb_pages_free(struct page *page, unsigned long count)
 {
 	struct drm_pagemap_zdd *zdd = drm_pagemap_page_zone_device_data(page);
 
+	WRITE_ONCE(page->zone_device_data, NULL);
 	gsb_device_page_scrub(page);
 	gsb_stat_sub(GSB_STAT_LIVE_PAGES, count);
 	gsb_zdd_put_many(zdd, count);
