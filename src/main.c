@@ -6,6 +6,7 @@
 
 #include <drm/drm_gpusvm_backport.h>
 
+#include "gpusvm/slow.h"
 #include "pagemap/drain.h"
 #include "pagemap/large.h"
 #include "pagemap/pagemap.h"
@@ -32,6 +33,11 @@ static int __init gsb_init(void)
 
 	if (err)
 		return err;
+	err = gsb_slow_init();
+	if (err) {
+		gsb_large_exit();
+		return err;
+	}
 	gsb_stats_init();
 	if (drm_gpusvm_backport_has_tier(DRM_GPUSVM_BACKPORT_TIER_PRIVATE))
 		pr_info("version " GSB_VERSION ", device memory tiers: private, coherent\n");
@@ -44,6 +50,7 @@ static int __init gsb_init(void)
 
 static void __exit gsb_exit(void)
 {
+	gsb_slow_exit();
 	gsb_drain_exit();
 	gsb_large_exit();
 	gsb_pagemap_flush();
@@ -53,7 +60,7 @@ static void __exit gsb_exit(void)
 module_init(gsb_init);
 module_exit(gsb_exit);
 
-MODULE_DESCRIPTION("GPU shared virtual memory (drm_pagemap of Linux 7.3) for older kernels");
+MODULE_DESCRIPTION("GPU shared virtual memory (drm_gpusvm of Linux 7.3) for older kernels");
 MODULE_AUTHOR("The drm-gpusvm-backport authors");
 MODULE_LICENSE("Dual MIT/GPL");
 MODULE_VERSION(GSB_VERSION);

@@ -27,6 +27,11 @@ static const char * const gsb_stat_names[GSB_STAT_COUNT] = {
 	[GSB_STAT_LIVE_ZDD] = "live_zdd",
 	[GSB_STAT_LIVE_DMA] = "live_dma",
 	[GSB_STAT_LIVE_HOLDS] = "live_holds",
+	[GSB_STAT_INVALIDATIONS] = "invalidations",
+	[GSB_STAT_PAGES_MAPPED] = "pages_mapped",
+	[GSB_STAT_LIVE_RANGES] = "live_ranges",
+	[GSB_STAT_LIVE_NOTIFIERS] = "live_notifiers",
+	[GSB_STAT_LIVE_MAPPED] = "live_mapped",
 };
 
 static u64 gsb_stat_sum(enum gsb_stat stat)
@@ -57,6 +62,11 @@ void drm_gpusvm_backport_get_stats(struct drm_gpusvm_backport_stats *stats)
 	stats->live_zdd = gsb_stat_sum(GSB_STAT_LIVE_ZDD);
 	stats->live_dma = gsb_stat_sum(GSB_STAT_LIVE_DMA);
 	stats->live_holds = gsb_stat_sum(GSB_STAT_LIVE_HOLDS);
+	stats->invalidations = gsb_stat_sum(GSB_STAT_INVALIDATIONS);
+	stats->pages_mapped = gsb_stat_sum(GSB_STAT_PAGES_MAPPED);
+	stats->live_ranges = gsb_stat_sum(GSB_STAT_LIVE_RANGES);
+	stats->live_notifiers = gsb_stat_sum(GSB_STAT_LIVE_NOTIFIERS);
+	stats->live_mapped = gsb_stat_sum(GSB_STAT_LIVE_MAPPED);
 }
 EXPORT_SYMBOL_GPL(drm_gpusvm_backport_get_stats);
 

@@ -4,10 +4,31 @@
 
 #include <linux/types.h>
 
+struct device;
+struct drm_gpusvm_pages;
+struct drm_pagemap;
+
 /*
  * The kernel's own drm_gpusvm_helper exports the published names, so ours
  * carry a prefix in the symbol table. Driver source never sees it.
  */
+#define drm_gpusvm_find_vma_start		gsb_drm_gpusvm_find_vma_start
+#define drm_gpusvm_fini				gsb_drm_gpusvm_fini
+#define drm_gpusvm_free_pages			gsb_drm_gpusvm_free_pages
+#define drm_gpusvm_get_pages			gsb_drm_gpusvm_get_pages
+#define drm_gpusvm_has_mapping			gsb_drm_gpusvm_has_mapping
+#define drm_gpusvm_init				gsb_drm_gpusvm_init
+#define drm_gpusvm_notifier_find		gsb_drm_gpusvm_notifier_find
+#define drm_gpusvm_pages_valid			gsb_drm_gpusvm_pages_valid
+#define drm_gpusvm_range_evict			gsb_drm_gpusvm_range_evict
+#define drm_gpusvm_range_find			gsb_drm_gpusvm_range_find
+#define drm_gpusvm_range_find_or_insert		gsb_drm_gpusvm_range_find_or_insert
+#define drm_gpusvm_range_get			gsb_drm_gpusvm_range_get
+#define drm_gpusvm_range_put			gsb_drm_gpusvm_range_put
+#define drm_gpusvm_range_remove			gsb_drm_gpusvm_range_remove
+#define drm_gpusvm_range_set_unmapped		gsb_drm_gpusvm_range_set_unmapped
+#define drm_gpusvm_scan_mm			gsb_drm_gpusvm_scan_mm
+#define drm_gpusvm_unmap_pages			gsb_drm_gpusvm_unmap_pages
 #define drm_pagemap_acquire_owner		gsb_drm_pagemap_acquire_owner
 #define drm_pagemap_cache_create_devm		gsb_drm_pagemap_cache_create_devm
 #define drm_pagemap_cache_lock_lookup		gsb_drm_pagemap_cache_lock_lookup
@@ -37,7 +58,7 @@
  * when it is built against the backport and do without them in a kernel tree.
  * Grows with every addition.
  */
-#define DRM_GPUSVM_BACKPORT_API 1
+#define DRM_GPUSVM_BACKPORT_API 2
 
 /**
  * enum drm_gpusvm_backport_tier - kinds of device memory a kernel can offer
@@ -63,6 +84,11 @@ bool drm_gpusvm_backport_has_tier(enum drm_gpusvm_backport_tier tier);
  * @live_zdd: allocations that device pages still refer to now
  * @live_dma: DMA mappings held by migrations now
  * @live_holds: references held on provider devices and modules now
+ * @invalidations: changes of the CPU's page table that drivers were told of
+ * @pages_mapped: pages mapped for devices by drm_gpusvm_get_pages()
+ * @live_ranges: ranges now, in their trees or only referenced
+ * @live_notifiers: notifiers now
+ * @live_mapped: pages mapped for devices now
  *
  * All are module-wide. The live values are zero when nothing is in use.
  */
@@ -75,8 +101,18 @@ struct drm_gpusvm_backport_stats {
 	u64 live_zdd;
 	u64 live_dma;
 	u64 live_holds;
+	u64 invalidations;
+	u64 pages_mapped;
+	u64 live_ranges;
+	u64 live_notifiers;
+	u64 live_mapped;
 };
 
 void drm_gpusvm_backport_get_stats(struct drm_gpusvm_backport_stats *stats);
+
+int drm_gpusvm_backport_check_dma(struct device *dev);
+struct drm_pagemap *
+drm_gpusvm_backport_provider(const struct drm_gpusvm_pages *pages,
+			     unsigned long i);
 
 #endif

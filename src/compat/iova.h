@@ -6,6 +6,7 @@
 
 #include "compat/compat.h"
 
+struct dma_iova_state;
 struct page;
 
 /*
@@ -27,6 +28,13 @@ static inline bool gsb_iova_in_use(struct gsb_iova *iova)
 	return dma_use_iova(&iova->state);
 }
 
+/* For those who are to see it. */
+static inline void gsb_iova_show(const struct gsb_iova *iova,
+				 struct dma_iova_state *state)
+{
+	*state = iova->state;
+}
+
 bool gsb_iova_reserve(struct gsb_iova *iova, struct device *dev, size_t size);
 int gsb_iova_link(struct gsb_iova *iova, struct device *dev, struct page *page,
 		  size_t size, enum dma_data_direction dir, dma_addr_t *addr);
@@ -40,6 +48,11 @@ void gsb_iova_release(struct gsb_iova *iova, struct device *dev,
 static inline bool gsb_iova_in_use(struct gsb_iova *iova)
 {
 	return false;
+}
+
+static inline void gsb_iova_show(const struct gsb_iova *iova,
+				 struct dma_iova_state *state)
+{
 }
 
 static inline bool gsb_iova_reserve(struct gsb_iova *iova, struct device *dev,

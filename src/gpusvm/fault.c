@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * Have the CPU's page table filled and read it.
+ *
+ * hmm_range_fault_unlocked_timeout() of Linux 7.3 is not used, although it can
+ * wait for a userfaultfd: it does so without limit. See slow.c.
+ */
+#include <linux/hmm.h>
+#include <linux/mm.h>
+#include <linux/oom.h>
+#include <linux/sched.h>
+
+#include <drm/drm_gpusvm.h>
+
+#include "get.h"
+
+/* As many as are faulted in without letting others run. */
+#define GSB_FAULT_PAGES	512UL
+
+static int gsb_fault_some(const struct gsb_get *get, unsigned long first,
+			  unsigned long count)
+{
+	struct hmm_range range = {
+		.notifier = get->notifier,
+		.notifier_seq = get->seq,
+		.start = get->start + (first << PAGE_SHIFT),
+		.end = get->start + ((first + count) << PAGE_SHIFT),
+		.hmm_pfns = get->pfns + first,
+		.default_flags = HMM_PFN_REQ_FAULT |
+				 (get->ctx->read_only ? 0 : HMM_PFN_REQ_WRITE),
+		.dev_private_owner = get->ctx->device_private_page_owner,
+	};
+
+	/* Some kernels keep bits of what they find in it. */
+	memset(range.hmm_pfns, 0, count * sizeof(*range.hmm_pfns));
+	return hmm_range_fault(&range);
+}
+
+static int gsb_fault_locked(const struct gsb_get *get)
+{
+	unsigned long i, n;
+	int err = 0;
+
+	/* The OOM killer is at it: what is read now may not be what was. */
+	if (check_stable_address_space(get->mm))
+		return -EFAULT;
+	for (i = 0; i < get->npages && !err; i += n) {
+		n = min(get->npages - i, GSB_FAULT_PAGES);
+		err = gsb_fault_some(get, i, n);
+		cond_resched();
+	}
+	return err;
+}
+
+/**
+ * gsb_fault() - one attempt to find all pages of a call
+ * @get: the call; its pfns are filled and, for a fault that was refused, its
+ *	stuck is set
+ *
+ * What was found is only good as long as the call's sequence number is current.
+ *
+ * Context: May sleep; mmap_lock is taken for reading.
+ * Return: 0; -EBUSY when something changed meanwhile; -EINTR when killed; -EFAULT,
+ * -EPERM, -ENOMEM or another error of hmm_range_fault().
+ */
+int gsb_fault(struct gsb_get *get)
+{
+	int err;
+
+	if (mmap_read_lock_killable(get->mm))
+		return -EINTR;
+	err = gsb_fault_locked(get);
+	mmap_read_unlock(get->mm);
+	get->stuck = err == -EFAULT;
+	return err;
+}

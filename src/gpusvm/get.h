@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+#ifndef GSB_GPUSVM_GET_H
+#define GSB_GPUSVM_GET_H
+
+#include <linux/types.h>
+
+#include "compat/iova.h"
+#include "policy.h"
+
+struct drm_gpusvm;
+struct drm_gpusvm_ctx;
+struct drm_gpusvm_map;
+struct drm_gpusvm_pages;
+struct mm_struct;
+struct mmu_interval_notifier;
+
+/*
+ * One call of drm_gpusvm_get_pages(), over all its attempts.
+ *
+ * An attempt faults the pages in, takes the locks, sees whether what it found is
+ * still so, and maps. What it prepared before it could know is here, and given
+ * back at its end unless the mapping took it over.
+ */
+struct gsb_get {
+	struct drm_gpusvm *gpusvm;
+	struct drm_gpusvm_pages *pages;
+	const struct drm_gpusvm_ctx *ctx;
+	struct mm_struct *mm;
+	struct mmu_interval_notifier *notifier;
+	unsigned long start;
+	unsigned long end;
+	unsigned long npages;
+
+	unsigned long *pfns;		/* of hmm_range_fault() */
+	unsigned long seq;		/* of the notifier, at the fault */
+	struct gsb_mix mix;		/* what the pages turned out to be */
+
+	struct drm_gpusvm_map *map;	/* prepared, not used yet */
+	struct gsb_iova iova;		/* likewise */
+
+	unsigned long deadline;		/* jiffies; no attempt begins later */
+	unsigned int attempts;
+	unsigned int slow;		/* times a fault could not be had at once */
+	unsigned int fetched;		/* times pages were brought home */
+	bool stuck;			/* the last fault was refused */
+};
+
+int gsb_fault(struct gsb_get *get);
+int gsb_sort(struct gsb_get *get);
+
+#endif

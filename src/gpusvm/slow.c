@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * Faults that cannot be handled with mmap_lock held, as of memory that another
+ * process fills through userfaultfd.
+ *
+ * That process may take its time, or never do it, and who waits for it can only
+ * be stopped by a signal, which a driver's worker does not get. So a worker of
+ * ours waits for it, and the caller waits for the worker as long as it likes.
+ * Who asks for the same again joins the worker that is already at it; and an
+ * address space that has many of them waiting gets no more.
+ *
+ * Locks: gsb_slow_lock is innermost, for the list of faults.
+ */
+#include <linux/completion.h>
+#include <linux/hmm.h>
+#include <linux/jiffies.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/refcount.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+
+#include <drm/drm_gpusvm.h>
+
+#include "compat/compat.h"
+#include "get.h"
+#include "peek.h"
+#include "slow.h"
+
+#define GSB_SLOW_MS		HMM_RANGE_DEFAULT_TIMEOUT
+#define GSB_SLOW_MOST_PER_MM	16
+
+struct gsb_slow {
+	struct list_head link;		/* on gsb_slows, until it is done */
+	struct work_struct work;
+	struct completion done;
+	refcount_t refs;
+	struct mm_struct *mm;		/* user reference, until it is done */
+	void *owner;
+	unsigned long start;
+	unsigned long end;
+	bool write;
+	int err;
+};
+
+static LIST_HEAD(gsb_slows);
+static DEFINE_SPINLOCK(gsb_slow_lock);
+static struct workqueue_struct *gsb_slow_wq;
+
+static void gsb_slow_put(struct gsb_slow *slow)
+{
+	if (refcount_dec_and_test(&slow->refs))
+		kfree(slow);
+}
+
+static bool gsb_slow_wants(const struct gsb_slow *slow,
+			   const struct gsb_peek *peek, unsigned long i)
+{
+	unsigned long needed = HMM_PFN_VALID;
+
+	if (slow->write)
+		needed |= HMM_PFN_WRITE;
+	return (peek->pfns[i] & needed) != needed;
+}
+
+/* mmap_lock may be dropped and taken again on the way. */
+static int gsb_slow_one(const struct gsb_slow *slow, unsigned long addr)
+{
+	unsigned int flags = FAULT_FLAG_REMOTE;
+	bool unlocked;
+
+	if (slow->write)
+		flags |= FAULT_FLAG_WRITE;
+	return fixup_user_fault(slow->mm, addr, flags, &unlocked);
+}
+
+static int gsb_slow_some(const struct gsb_slow *slow,
+			 const struct gsb_peek *peek)
+{
+	unsigned long i;
+	int err = 0;
+
+	for (i = 0; i < peek->npages && !err; i++)
+		if (gsb_slow_wants(slow, peek, i))
+			err = gsb_slow_one(slow,
+					   peek->start + (i << PAGE_SHIFT));
+	return err;
+}
+
+static int gsb_slow_all(const struct gsb_slow *slow)
+{
+	struct gsb_peek peek = { .mm = slow->mm, .owner = slow->owner };
+	unsigned long pos = slow->start;
+	int err = 0;
+
+	mmap_read_lock(slow->mm);
+	for (; pos < slow->end && !err; pos = gsb_peek_end(&peek)) {
+		err = gsb_peek(&peek, pos, slow->end);
+		if (!err)
+			err = gsb_slow_some(slow, &peek);
+	}
+	mmap_read_unlock(slow->mm);
+	return err;
+}
+
+static void gsb_slow_work(struct work_struct *work)
+{
+	struct gsb_slow *slow = container_of(work, struct gsb_slow, work);
+
+	slow->err = gsb_slow_all(slow);
+
+	spin_lock(&gsb_slow_lock);
+	list_del(&slow->link);
+	spin_unlock(&gsb_slow_lock);
+	complete_all(&slow->done);
+	mmput(slow->mm);
+	gsb_slow_put(slow);
+}
+
+static bool gsb_slow_is_same(const struct gsb_slow *slow,
+			     const struct gsb_get *get)
+{
+	return slow->mm == get->mm && slow->start == get->start &&
+	       slow->end == get->end &&
+	       slow->owner == get->ctx->device_private_page_owner &&
+	       slow->write == !get->ctx->read_only;
+}
+
+static struct gsb_slow *gsb_slow_alloc(const struct gsb_get *get)
+{
+	struct gsb_slow *slow = kzalloc_obj(*slow);
+
+	if (!slow)
+		return NULL;
+	INIT_WORK(&slow->work, gsb_slow_work);
+	init_completion(&slow->done);
+	/* The worker's and the caller's. */
+	refcount_set(&slow->refs, 2);
+	slow->mm = get->mm;
+	slow->owner = get->ctx->device_private_page_owner;
+	slow->start = get->start;
+	slow->end = get->end;
+	slow->write = !get->ctx->read_only;
+	return slow;
+}
+
+/* Returns the one to wait for, which is @fresh if it was put on the list. */
+static struct gsb_slow *gsb_slow_join_locked(struct gsb_slow *fresh,
+					     const struct gsb_get *get)
+{
+	unsigned int count = 0;
+	struct gsb_slow *slow;
+
+	lockdep_assert_held(&gsb_slow_lock);
+	list_for_each_entry(slow, &gsb_slows, link) {
+		if (gsb_slow_is_same(slow, get)) {
+			refcount_inc(&slow->refs);
+			return slow;
+		}
+		count += slow->mm == get->mm;
+	}
+	if (count >= GSB_SLOW_MOST_PER_MM)
+		return NULL;
+	list_add_tail(&fresh->link, &gsb_slows);
+	return fresh;
+}
+
+static struct gsb_slow *gsb_slow_join(struct gsb_slow *fresh,
+				      const struct gsb_get *get)
+{
+	struct gsb_slow *slow;
+
+	spin_lock(&gsb_slow_lock);
+	slow = gsb_slow_join_locked(fresh, get);
+	spin_unlock(&gsb_slow_lock);
+
+	if (slow == fresh) {
+		/* The caller has one, so there is one to be had. */
+		mmget(slow->mm);
+		queue_work(gsb_slow_wq, &slow->work);
+	} else {
+		kfree(fresh);
+	}
+	return slow;
+}
+
+/**
+ * gsb_slow_fault() - fault in what a call could not get at once
+ * @get: the call, with a user reference on its mm
+ *
+ * Context: May sleep; mmap_lock not held.
+ * Return: 0 when all pages were there at one time; -EFAULT, -ENOMEM or another
+ * error of the fault; -EBUSY when it takes longer than a second, or too many
+ * faults of that kind are pending; -EINTR when killed.
+ */
+int gsb_slow_fault(const struct gsb_get *get)
+{
+	struct gsb_slow *slow;
+	long left;
+	int err = -EBUSY;
+
+	slow = gsb_slow_alloc(get);
+	if (!slow)
+		return -ENOMEM;
+	slow = gsb_slow_join(slow, get);
+	if (!slow)
+		return -EBUSY;
+
+	left = wait_for_completion_killable_timeout(&slow->done,
+						    msecs_to_jiffies(GSB_SLOW_MS));
+	if (left < 0)
+		err = -EINTR;
+	else if (left)
+		err = slow->err;
+	gsb_slow_put(slow);
+	return err;
+}
+
+int gsb_slow_init(void)
+{
+	gsb_slow_wq = alloc_workqueue("drm_gpusvm_backport", WQ_UNBOUND, 0);
+	return gsb_slow_wq ? 0 : -ENOMEM;
+}
+
+/* Waits for faults that are pending: they end with their processes. */
+void gsb_slow_exit(void)
+{
+	destroy_workqueue(gsb_slow_wq);
+}
