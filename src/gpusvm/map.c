@@ -23,6 +23,12 @@
 #include "../stats.h"
 #include "trace.h"
 
+/*
+ * The CPU and the device use the pages at the same time, which goes without
+ * syncing or not at all; and one page may be mapped more than once.
+ */
+#define GSB_MAP_ATTRS	DMA_ATTR_SKIP_CPU_SYNC
+
 static struct device *gsb_map_device(const struct drm_gpusvm_map *map)
 {
 	return map->pages->drm->dev;
@@ -144,7 +150,7 @@ static int gsb_map_system_addr(struct drm_gpusvm_map *map, struct page *page,
 	if (gsb_iova_in_use(&map->iova))
 		return gsb_iova_link(&map->iova, dev, page, size, map->dir,
 				     addr);
-	*addr = dma_map_page(dev, page, 0, size, map->dir);
+	*addr = dma_map_page_attrs(dev, page, 0, size, map->dir, GSB_MAP_ATTRS);
 	return dma_mapping_error(dev, *addr) ? -ENOMEM : 0;
 }
 
@@ -230,8 +236,9 @@ static void gsb_unmap_entry(struct drm_gpusvm_map *map, unsigned long i)
 	if (map->providers[i])
 		gsb_unmap_foreign(map, i);
 	else if (!gsb_iova_in_use(&map->iova))
-		dma_unmap_page(gsb_map_device(map), addr->addr,
-			       PAGE_SIZE << addr->order, map->dir);
+		dma_unmap_page_attrs(gsb_map_device(map), addr->addr,
+				     PAGE_SIZE << addr->order, map->dir,
+				     GSB_MAP_ATTRS);
 }
 
 static void gsb_unmap_iova(struct drm_gpusvm_map *map)
