@@ -166,7 +166,7 @@ struct drm_gpusvm_pages {
 	unsigned long state_offset;
 	unsigned long notifier_seq;
 	struct drm_gpusvm_pages_flags flags;
-	struct mutex lock;
+	struct mutex lock;	/* who maps, unmaps and frees */
 	struct drm_gpusvm_map *map;
 };
 
@@ -244,8 +244,8 @@ struct drm_gpusvm {
 #ifdef CONFIG_LOCKDEP
 	struct lockdep_map *lock_dep_map;
 #endif
-	struct mutex tree_lock;
-	spinlock_t mapped_lock;
+	struct mutex tree_lock;		/* who inserts and removes ranges */
+	spinlock_t mapped_lock;		/* for @mapped */
 	struct rb_root_cached mapped;
 };
 

@@ -9,6 +9,7 @@
 #include <linux/mm.h>
 #include <linux/oom.h>
 #include <linux/sched.h>
+#include <linux/userfaultfd_k.h>
 
 #include <drm/drm_gpusvm.h>
 
@@ -17,8 +18,34 @@
 /* As many as are faulted in without letting others run. */
 #define GSB_FAULT_PAGES	512UL
 
+/*
+ * A missing page of such memory is filled by whoever has the userfaultfd, and
+ * core mm does not like to be asked for it with mmap_lock held.
+ */
+static bool gsb_fault_would_wait(const struct gsb_get *get)
+{
+	unsigned long pos = get->start;
+	struct vm_area_struct *vma;
+
+	while (pos < get->end) {
+		vma = find_vma_intersection(get->mm, pos, get->end);
+		if (!vma)
+			return false;
+		if (userfaultfd_armed(vma))
+			return true;
+		pos = vma->vm_end;
+	}
+	return false;
+}
+
+static unsigned long gsb_fault_wanted(const struct gsb_get *get)
+{
+	return HMM_PFN_REQ_FAULT |
+	       (get->ctx->read_only ? 0 : HMM_PFN_REQ_WRITE);
+}
+
 static int gsb_fault_some(const struct gsb_get *get, unsigned long first,
-			  unsigned long count)
+			  unsigned long count, unsigned long wanted)
 {
 	struct hmm_range range = {
 		.notifier = get->notifier,
@@ -26,8 +53,7 @@ static int gsb_fault_some(const struct gsb_get *get, unsigned long first,
 		.start = get->start + (first << PAGE_SHIFT),
 		.end = get->start + ((first + count) << PAGE_SHIFT),
 		.hmm_pfns = get->pfns + first,
-		.default_flags = HMM_PFN_REQ_FAULT |
-				 (get->ctx->read_only ? 0 : HMM_PFN_REQ_WRITE),
+		.default_flags = wanted,
 		.dev_private_owner = get->ctx->device_private_page_owner,
 	};
 
@@ -36,20 +62,45 @@ static int gsb_fault_some(const struct gsb_get *get, unsigned long first,
 	return hmm_range_fault(&range);
 }
 
-static int gsb_fault_locked(const struct gsb_get *get)
+static int gsb_fault_all(const struct gsb_get *get, unsigned long wanted)
 {
 	unsigned long i, n;
 	int err = 0;
 
-	/* The OOM killer is at it: what is read now may not be what was. */
-	if (check_stable_address_space(get->mm))
-		return -EFAULT;
 	for (i = 0; i < get->npages && !err; i += n) {
 		n = min(get->npages - i, GSB_FAULT_PAGES);
-		err = gsb_fault_some(get, i, n);
+		err = gsb_fault_some(get, i, n, wanted);
 		cond_resched();
 	}
 	return err;
+}
+
+/* What is asked for is answered in the same bits. */
+static bool gsb_fault_has_all(const struct gsb_get *get)
+{
+	unsigned long wanted = gsb_fault_wanted(get);
+	unsigned long i;
+
+	for (i = 0; i < get->npages; i++)
+		if ((get->pfns[i] & wanted) != wanted)
+			return false;
+	return true;
+}
+
+static int gsb_fault_locked(const struct gsb_get *get)
+{
+	int err;
+
+	/* The OOM killer is at it: what is read now may not be what was. */
+	if (check_stable_address_space(get->mm))
+		return -EFAULT;
+	if (!gsb_fault_would_wait(get))
+		return gsb_fault_all(get, gsb_fault_wanted(get));
+
+	err = gsb_fault_all(get, 0);
+	if (err)
+		return err;
+	return gsb_fault_has_all(get) ? 0 : -EFAULT;
 }
 
 /**
