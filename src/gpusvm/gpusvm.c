@@ -65,35 +65,35 @@ static void gsb_annotate_reclaim(struct drm_gpusvm *gpusvm)
 /**
  * drm_gpusvm_init() - prepare an address space to be shared
  * @gpusvm: memory for it, embedded in an object of the driver
- * @name: for people; not copied
+ * @label: for people; not copied
  * @mm: the address space of the process, or NULL for an object that is only
  *	used for pages; then all that follows is 0
- * @mm_start: first user address that may be used, page aligned
- * @mm_range: bytes from there on, a multiple of the page size
- * @notifier_size: bytes one notifier watches, a power of 2 of at least a page
- * @ops: what the driver does for it; ops->invalidate is required
- * @chunk_sizes: sizes of ranges in bytes: powers of 2, largest first, none
- *	larger than @notifier_size; those below a page are not used; not copied
- * @num_chunks: number of sizes
+ * @first: first user address that may be used, page aligned
+ * @length: bytes from there on, a multiple of the page size
+ * @window: bytes one notifier watches, a power of 2 of at least a page
+ * @callbacks: what the driver does for it; invalidate is required
+ * @chunks: sizes of ranges in bytes: powers of 2, largest first, none larger
+ *	than @window; those below a page are not used; not copied
+ * @count: number of sizes
  *
  * Context: May sleep.
  * Return: 0, or -EINVAL when the arguments do not fit together.
  */
-int drm_gpusvm_init(struct drm_gpusvm *gpusvm, const char *name,
-		    struct mm_struct *mm, unsigned long mm_start,
-		    unsigned long mm_range, unsigned long notifier_size,
-		    const struct drm_gpusvm_ops *ops,
-		    const unsigned long *chunk_sizes, int num_chunks)
+int drm_gpusvm_init(struct drm_gpusvm *gpusvm, const char *label,
+		    struct mm_struct *mm, unsigned long first,
+		    unsigned long length, unsigned long window,
+		    const struct drm_gpusvm_ops *callbacks,
+		    const unsigned long *chunks, int count)
 {
 	*gpusvm = (struct drm_gpusvm) {
-		.name = name,
 		.mm = mm,
-		.mm_start = mm_start,
-		.mm_range = mm_range,
-		.notifier_size = notifier_size,
-		.ops = ops,
-		.chunk_sizes = chunk_sizes,
-		.num_chunks = num_chunks,
+		.mm_start = first,
+		.mm_range = length,
+		.notifier_size = window,
+		.chunk_sizes = chunks,
+		.num_chunks = count,
+		.ops = callbacks,
+		.name = label,
 		.root = RB_ROOT_CACHED,
 		.mapped = RB_ROOT_CACHED,
 	};
@@ -205,20 +205,23 @@ EXPORT_SYMBOL_GPL(drm_gpusvm_find_vma_start);
 /**
  * drm_gpusvm_has_mapping() - are there ranges in an interval?
  * @gpusvm: the address space
- * @start: first user address to look at
- * @end: user address behind the last
+ * @from: first user address to look at
+ * @to: user address behind the last
  *
  * Context: The driver's lock or the notifier lock held.
  * Return: true if there is one.
  */
-bool drm_gpusvm_has_mapping(struct drm_gpusvm *gpusvm, unsigned long start,
-			    unsigned long end)
+bool drm_gpusvm_has_mapping(struct drm_gpusvm *gpusvm, unsigned long from,
+			    unsigned long to)
 {
-	struct drm_gpusvm_notifier *notifier;
+	struct drm_gpusvm_notifier *window;
+	bool found = false;
 
-	drm_gpusvm_for_each_notifier(notifier, gpusvm, start, end)
-		if (drm_gpusvm_range_find(notifier, start, end))
-			return true;
-	return false;
+	drm_gpusvm_for_each_notifier(window, gpusvm, from, to) {
+		found = drm_gpusvm_range_find(window, from, to);
+		if (found)
+			break;
+	}
+	return found;
 }
 EXPORT_SYMBOL_GPL(drm_gpusvm_has_mapping);

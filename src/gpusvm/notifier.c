@@ -45,17 +45,16 @@ static const struct mmu_interval_notifier_ops gsb_notifier_ops = {
 	.invalidate = gsb_notifier_invalidate,
 };
 
+/* For a failure drivers return NULL, or an error: both were in use. */
 static struct drm_gpusvm_notifier *
-gsb_notifier_alloc(const struct drm_gpusvm *gpusvm)
+gsb_notifier_alloc(const struct drm_gpusvm_ops *ops)
 {
-	struct drm_gpusvm_notifier *notifier;
+	struct drm_gpusvm_notifier *fresh = NULL;
 
-	if (gpusvm->ops->notifier_alloc)
-		notifier = gpusvm->ops->notifier_alloc();
-	else
-		notifier = kzalloc_obj(*notifier);
-	/* The one convention and the other were in use. */
-	return IS_ERR(notifier) ? NULL : notifier;
+	if (!ops->notifier_alloc)
+		return kzalloc_obj(*fresh);
+	fresh = ops->notifier_alloc();
+	return IS_ERR(fresh) ? NULL : fresh;
 }
 
 static void gsb_notifier_free(struct drm_gpusvm_notifier *notifier)
@@ -95,7 +94,7 @@ static void gsb_notifier_set_window(struct drm_gpusvm_notifier *notifier,
 static struct drm_gpusvm_notifier *
 gsb_notifier_create(struct drm_gpusvm *gpusvm, unsigned long addr)
 {
-	struct drm_gpusvm_notifier *notifier = gsb_notifier_alloc(gpusvm);
+	struct drm_gpusvm_notifier *notifier = gsb_notifier_alloc(gpusvm->ops);
 
 	if (!notifier)
 		return NULL;
@@ -108,20 +107,24 @@ gsb_notifier_create(struct drm_gpusvm *gpusvm, unsigned long addr)
 	return notifier;
 }
 
-/* The list has the order of the tree. */
+/* What comes before it in the list, which has the order of the tree. */
+static struct list_head *
+gsb_notifier_predecessor(struct drm_gpusvm_notifier *notifier)
+{
+	struct rb_node *left = rb_prev(&notifier->itree.rb);
+
+	if (!left)
+		return &notifier->gpusvm->notifier_list;
+	return &rb_entry(left, struct drm_gpusvm_notifier, itree.rb)->entry;
+}
+
 static void gsb_notifier_link(struct drm_gpusvm_notifier *notifier)
 {
 	struct drm_gpusvm *gpusvm = notifier->gpusvm;
-	struct list_head *before = &gpusvm->notifier_list;
-	struct rb_node *node;
 
 	down_write(&gpusvm->notifier_lock);
 	interval_tree_insert(&notifier->itree, &gpusvm->root);
-	node = rb_prev(&notifier->itree.rb);
-	if (node)
-		before = &rb_entry(node, struct drm_gpusvm_notifier,
-				   itree.rb)->entry;
-	list_add(&notifier->entry, before);
+	list_add(&notifier->entry, gsb_notifier_predecessor(notifier));
 	up_write(&gpusvm->notifier_lock);
 
 	gsb_stat_add(GSB_STAT_LIVE_NOTIFIERS, 1);

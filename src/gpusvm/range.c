@@ -35,15 +35,15 @@ static void gsb_range_free(struct kref *ref)
 
 /**
  * drm_gpusvm_range_get() - take one more reference
- * @range: a range the caller has a reference on, or keeps in the tree
+ * @known: a range the caller has a reference on, or keeps in the tree
  *
  * Context: Any.
- * Return: @range.
+ * Return: @known.
  */
-struct drm_gpusvm_range *drm_gpusvm_range_get(struct drm_gpusvm_range *range)
+struct drm_gpusvm_range *drm_gpusvm_range_get(struct drm_gpusvm_range *known)
 {
-	kref_get(&range->refcount);
-	return range;
+	kref_get(&known->refcount);
+	return known;
 }
 EXPORT_SYMBOL_GPL(drm_gpusvm_range_get);
 
@@ -63,16 +63,15 @@ void drm_gpusvm_range_put(struct drm_gpusvm_range *range)
 }
 EXPORT_SYMBOL_GPL(drm_gpusvm_range_put);
 
+/* For a failure drivers return NULL, or an error: both were in use. */
 static struct drm_gpusvm_range *gsb_range_alloc(struct drm_gpusvm *gpusvm)
 {
-	struct drm_gpusvm_range *range;
+	struct drm_gpusvm_range *fresh = NULL;
 
-	if (gpusvm->ops->range_alloc)
-		range = gpusvm->ops->range_alloc(gpusvm);
-	else
-		range = kzalloc_obj(*range);
-	/* The one convention and the other were in use. */
-	return IS_ERR(range) ? NULL : range;
+	if (!gpusvm->ops->range_alloc)
+		return kzalloc_obj(*fresh);
+	fresh = gpusvm->ops->range_alloc(gpusvm);
+	return IS_ERR(fresh) ? NULL : fresh;
 }
 
 static bool gsb_range_can_migrate(const struct gsb_lookup *lookup)
@@ -98,21 +97,24 @@ static void gsb_range_init(struct drm_gpusvm_range *range,
 	range->flags.migrate_devmem = gsb_range_can_migrate(lookup);
 }
 
-/* The list has the order of the tree. */
+/* What comes before it in the list, which has the order of the tree. */
+static struct list_head *gsb_range_predecessor(struct drm_gpusvm_range *range)
+{
+	struct rb_node *left = rb_prev(&range->itree.rb);
+
+	if (!left)
+		return &range->notifier->range_list;
+	return &rb_entry(left, struct drm_gpusvm_range, itree.rb)->entry;
+}
+
 static void gsb_range_link(struct drm_gpusvm_range *range)
 {
-	struct drm_gpusvm_notifier *notifier = range->notifier;
-	struct list_head *before = &notifier->range_list;
-	struct rb_node *node;
+	struct rw_semaphore *lock = &range->gpusvm->notifier_lock;
 
-	down_write(&range->gpusvm->notifier_lock);
-	interval_tree_insert(&range->itree, &notifier->root);
-	node = rb_prev(&range->itree.rb);
-	if (node)
-		before = &rb_entry(node, struct drm_gpusvm_range,
-				   itree.rb)->entry;
-	list_add(&range->entry, before);
-	up_write(&range->gpusvm->notifier_lock);
+	down_write(lock);
+	interval_tree_insert(&range->itree, &range->notifier->root);
+	list_add(&range->entry, gsb_range_predecessor(range));
+	up_write(lock);
 
 	gsb_stat_add(GSB_STAT_LIVE_RANGES, 1);
 	trace_gsb_range(range, GSB_RANGE_INSERTED);
@@ -201,12 +203,12 @@ static bool gsb_lookup_valid(const struct gsb_lookup *lookup)
 /**
  * drm_gpusvm_range_find_or_insert() - the range for an address the device wants
  * @gpusvm: the address space
- * @fault_addr: user address
- * @gpuva_start: first user address the device's own mapping allows
- * @gpuva_end: user address behind the last
+ * @addr: user address
+ * @first: first user address the device's own mapping allows
+ * @end: user address behind the last
  * @ctx: read_only, devmem_possible, check_pages_threshold, take_ref
  *
- * A new range is the largest aligned chunk around @fault_addr that lies in one
+ * A new range is the largest aligned chunk around @addr that lies in one
  * mapping of the process, in the notifier's window and in that of the device,
  * and overlaps no other range. The presence check only makes it smaller.
  *
@@ -224,17 +226,16 @@ static bool gsb_lookup_valid(const struct gsb_lookup *lookup)
  */
 struct drm_gpusvm_range *
 drm_gpusvm_range_find_or_insert(struct drm_gpusvm *gpusvm,
-				unsigned long fault_addr,
-				unsigned long gpuva_start,
-				unsigned long gpuva_end,
+				unsigned long addr, unsigned long first,
+				unsigned long end,
 				const struct drm_gpusvm_ctx *ctx)
 {
 	struct gsb_lookup lookup = {
-		.gpusvm = gpusvm,
-		.addr = fault_addr,
-		.gpuva_start = gpuva_start,
-		.gpuva_end = gpuva_end,
 		.ctx = ctx,
+		.gpusvm = gpusvm,
+		.addr = addr,
+		.gpuva_start = first,
+		.gpuva_end = end,
 	};
 	struct drm_gpusvm_range *range = ERR_PTR(-EINTR);
 
