@@ -10,9 +10,12 @@
  * gpusvm_test_file.dead_lock.
  */
 #include <linux/dma-mapping.h>
+#include <linux/file.h>
 #include <linux/highmem.h>
+#include <linux/iommu.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <linux/pci.h>
 #include <linux/platform_device.h>
 #include <linux/sched/mm.h>
 #include <linux/sizes.h>
@@ -21,9 +24,11 @@
 
 #include <drm/drm_device.h>
 #include <drm/drm_drv.h>
+#include <drm/drm_file.h>
 #include <drm/drm_gpusvm.h>
 #include <drm/drm_pagemap.h>
 
+#include "device.h"
 #include "gpusvm_test.h"
 
 #define DEVICES	2
@@ -35,6 +40,8 @@ struct gpusvm_test_file {
 	struct list_head dead;
 	struct work_struct collect;
 	bool closed;
+	struct drm_device *drm;		/* a reference */
+	void *owner;
 };
 
 struct gpusvm_test_range {
@@ -49,7 +56,16 @@ static const struct drm_driver gpusvm_test_driver = {
 	.major = 1,
 };
 
+static char *device;
+module_param(device, charp, 0444);
+MODULE_PARM_DESC(device, "PCI device to be, as 0000:00:1e.0 (default: one of its own)");
+
+static uint mask = 64;
+module_param(mask, uint, 0444);
+MODULE_PARM_DESC(mask, "Bits of a DMA address");
+
 static struct platform_device *gpusvm_test_pdev;
+static struct device *gpusvm_test_dev;
 static struct drm_device *gpusvm_test_drm;
 static const unsigned long gpusvm_test_chunks[] = { SZ_2M, SZ_64K, SZ_4K };
 
@@ -71,13 +87,14 @@ static unsigned long range_pages(struct drm_gpusvm_range *range)
 static struct drm_gpusvm_range *test_range_alloc(struct drm_gpusvm *gpusvm)
 {
 	struct gpusvm_test_range *range = kzalloc(sizeof(*range), GFP_KERNEL);
+	struct drm_device *drm = to_test_file(gpusvm)->drm;
 	int i;
 
 	if (!range)
 		return NULL;
 	INIT_LIST_HEAD(&range->dead);
 	for (i = 0; i < DEVICES; i++)
-		drm_gpusvm_init_pages(&range->pages[i], gpusvm_test_drm);
+		drm_gpusvm_init_pages(&range->pages[i], drm);
 	return &range->base;
 }
 
@@ -189,6 +206,8 @@ static int test_open(struct inode *inode, struct file *filp)
 		kfree(file);
 		return err;
 	}
+	drm_dev_get(gpusvm_test_drm);
+	file->drm = gpusvm_test_drm;
 	filp->private_data = file;
 	return 0;
 }
@@ -206,7 +225,27 @@ static int test_release(struct inode *inode, struct file *filp)
 	mutex_lock(&file->lock);
 	drm_gpusvm_fini(&file->gpusvm);
 	mutex_unlock(&file->lock);
+	drm_dev_put(file->drm);
 	kfree(file);
+	return 0;
+}
+
+static int test_borrow(struct gpusvm_test_file *file,
+		       const struct gpusvm_test_args *args)
+{
+	struct file *filp = fget(args->device);
+	struct mockgpu_device *mdev;
+	struct drm_file *priv;
+
+	if (!filp)
+		return -EBADF;
+	priv = filp->private_data;
+	mdev = container_of(priv->minor->dev, struct mockgpu_device, drm);
+	drm_dev_get(&mdev->drm);
+	drm_dev_put(file->drm);
+	file->drm = &mdev->drm;
+	file->owner = mdev->vram.peer.owner;
+	fput(filp);
 	return 0;
 }
 
@@ -234,6 +273,11 @@ static int test_fault_locked(struct gpusvm_test_file *file,
 	const struct drm_gpusvm_ctx ctx = {
 		.read_only = args->flags & GPUSVM_TEST_READ_ONLY,
 		.check_pages_threshold = SZ_64K,
+		.devmem_only = args->flags & GPUSVM_TEST_DEVMEM_ONLY,
+		.allow_mixed = args->flags & GPUSVM_TEST_MIXED,
+		.allow_multiple = args->flags & GPUSVM_TEST_MULTIPLE,
+		.device_private_page_owner =
+			args->flags & GPUSVM_TEST_OWNER ? file->owner : NULL,
 		.take_ref = true,
 	};
 	struct drm_gpusvm_range *range;
@@ -280,9 +324,16 @@ static struct drm_gpusvm_range *test_find(struct gpusvm_test_file *file,
 			  NULL;
 }
 
+static phys_addr_t test_phys(dma_addr_t dma)
+{
+	struct iommu_domain *domain = iommu_get_domain_for_dev(gpusvm_test_dev);
+
+	return domain ? iommu_iova_to_phys(domain, dma) : dma;
+}
+
 static void test_copy(dma_addr_t dma, void *buffer, size_t size, bool write)
 {
-	struct page *page = pfn_to_page(PHYS_PFN(dma));
+	struct page *page = pfn_to_page(PHYS_PFN(test_phys(dma)));
 	void *memory = kmap_local_page(page) + offset_in_page(dma);
 
 	if (write)
@@ -402,8 +453,49 @@ static int test_look(struct gpusvm_test_file *file,
 	if (evict)
 		err = drm_gpusvm_range_evict(&file->gpusvm, range);
 	else
-		args->result = drm_gpusvm_scan_mm(range, NULL, NULL);
+		args->result = drm_gpusvm_scan_mm(range, file->owner, NULL);
 	drm_gpusvm_range_put(range);
+	return err;
+}
+
+static void test_count(const struct drm_gpusvm_pages *pages,
+		       unsigned long npages, struct gpusvm_test_args *args)
+{
+	struct drm_pagemap *provider, *last = NULL;
+	unsigned long i;
+
+	args->entries = 0;
+	args->linked = 0;
+	args->providers = 0;
+	for (i = 0; i < npages; i += NR_PAGES(pages->dma_addr[i].order)) {
+		args->entries++;
+		provider = drm_gpusvm_backport_provider(pages, i);
+		if (!provider)
+			continue;
+		args->linked++;
+		args->providers += provider != last;
+		last = provider;
+	}
+	if (pages->dpagemap != (args->providers == 1 ? last : NULL) ||
+	    pages->flags.has_devmem_pages != (args->linked > 0) || i != npages)
+		args->providers = 99;
+}
+
+static int test_inspect(struct gpusvm_test_file *file,
+			struct gpusvm_test_args *args)
+{
+	struct drm_gpusvm_range *range;
+	int err = -ENXIO;
+
+	drm_gpusvm_notifier_lock(&file->gpusvm);
+	range = test_find(file, args->addr);
+	if (range && drm_gpusvm_pages_valid(&file->gpusvm,
+					    to_test_range(range)->pages)) {
+		test_count(to_test_range(range)->pages, range_pages(range),
+			   args);
+		err = 0;
+	}
+	drm_gpusvm_notifier_unlock(&file->gpusvm);
 	return err;
 }
 
@@ -572,7 +664,7 @@ static int test_arguments(struct drm_gpusvm *svm)
 	EXPECT(drm_gpusvm_find_vma_start(svm, 0, SZ_4K) == ULONG_MAX);
 	EXPECT(drm_gpusvm_find_vma_start(svm, 0, ULONG_MAX) < ULONG_MAX);
 	drm_gpusvm_fini(svm);
-	EXPECT(!drm_gpusvm_backport_check_dma(&gpusvm_test_pdev->dev));
+	EXPECT(!drm_gpusvm_backport_check_dma(gpusvm_test_dev));
 #undef INIT
 #undef GOOD
 	return 0;
@@ -604,6 +696,10 @@ static int test_call(struct gpusvm_test_file *file, unsigned int cmd,
 		return test_look(file, args, false);
 	case GPUSVM_TEST_EVICT:
 		return test_look(file, args, true);
+	case GPUSVM_TEST_BORROW:
+		return test_borrow(file, args);
+	case GPUSVM_TEST_INSPECT:
+		return test_inspect(file, args);
 	case GPUSVM_TEST_PAGES_ONLY:
 		return test_pages_only(args);
 	default:
@@ -645,30 +741,50 @@ static struct miscdevice gpusvm_test_misc = {
 	.fops = &gpusvm_test_fops,
 };
 
-static int __init gpusvm_test_init(void)
+static struct device *test_device_get(void)
 {
-	int err;
-
 	gpusvm_test_pdev = platform_device_register_simple("gpusvm_test", -1,
 							   NULL, 0);
 	if (IS_ERR(gpusvm_test_pdev))
-		return PTR_ERR(gpusvm_test_pdev);
-	err = dma_coerce_mask_and_coherent(&gpusvm_test_pdev->dev,
-					   DMA_BIT_MASK(64));
+		return NULL;
+	if (device)
+		return bus_find_device_by_name(&pci_bus_type, NULL, device);
+	return get_device(&gpusvm_test_pdev->dev);
+}
+
+static int test_start(void)
+{
+	u64 bits = DMA_BIT_MASK(mask);
+	int err;
+
+	if (device)
+		err = dma_set_mask_and_coherent(gpusvm_test_dev, bits);
+	else
+		err = dma_coerce_mask_and_coherent(gpusvm_test_dev, bits);
 	if (err)
-		goto pdev;
-	gpusvm_test_drm = drm_dev_alloc(&gpusvm_test_driver,
-					&gpusvm_test_pdev->dev);
-	if (IS_ERR(gpusvm_test_drm)) {
-		err = PTR_ERR(gpusvm_test_drm);
-		goto pdev;
-	}
+		return err;
+	pr_info("check of DMA: %d\n",
+		drm_gpusvm_backport_check_dma(gpusvm_test_dev));
+	gpusvm_test_drm = drm_dev_alloc(&gpusvm_test_driver, gpusvm_test_dev);
+	if (IS_ERR(gpusvm_test_drm))
+		return PTR_ERR(gpusvm_test_drm);
 	err = misc_register(&gpusvm_test_misc);
-	if (!err)
-		return 0;
-	drm_dev_put(gpusvm_test_drm);
-pdev:
-	platform_device_unregister(gpusvm_test_pdev);
+	if (err)
+		drm_dev_put(gpusvm_test_drm);
+	return err;
+}
+
+static int __init gpusvm_test_init(void)
+{
+	int err = -ENODEV;
+
+	gpusvm_test_dev = test_device_get();
+	if (gpusvm_test_dev)
+		err = test_start();
+	if (err) {
+		put_device(gpusvm_test_dev);
+		platform_device_unregister(gpusvm_test_pdev);
+	}
 	return err;
 }
 
@@ -676,6 +792,7 @@ static void __exit gpusvm_test_exit(void)
 {
 	misc_deregister(&gpusvm_test_misc);
 	drm_dev_put(gpusvm_test_drm);
+	put_device(gpusvm_test_dev);
 	platform_device_unregister(gpusvm_test_pdev);
 }
 
