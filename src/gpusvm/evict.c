@@ -262,8 +262,8 @@ int drm_gpusvm_range_evict(struct drm_gpusvm *gpusvm,
 	struct mm_struct *mm = gpusvm->mm;
 	int err = -EINTR;
 
-	lockdep_assert_not_held(&gpusvm->notifier_lock);
-	if (!mm || !mmget_not_zero(mm))
+	gsb_might_use_mm(gpusvm, mm);
+	if (!mmget_not_zero(mm))
 		return -EFAULT;
 	if (!mmap_read_lock_killable(mm)) {
 		err = gsb_evict_locked(mm, range->itree.start,

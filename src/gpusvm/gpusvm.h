@@ -2,7 +2,9 @@
 #ifndef GSB_GPUSVM_GPUSVM_H
 #define GSB_GPUSVM_GPUSVM_H
 
+#include <linux/kernel.h>
 #include <linux/lockdep.h>
+#include <linux/mm_types.h>
 
 #include <drm/drm_gpusvm.h>
 
@@ -45,6 +47,15 @@ static inline void gsb_assert_trees_stable(const struct drm_gpusvm *gpusvm)
 		       lockdep_is_held(&gpusvm->tree_lock) ||
 		       lockdep_is_held(&gpusvm->notifier_lock));
 #endif
+}
+
+/* Lockdep only: mmap_lock is going to be taken, if not every time. */
+static inline void gsb_might_use_mm(struct drm_gpusvm *gpusvm,
+				    struct mm_struct *mm)
+{
+	might_sleep();
+	lockdep_assert_not_held(&gpusvm->notifier_lock);
+	might_lock_read(&mm->mmap_lock);
 }
 
 /* The address behind the last that may be used. */

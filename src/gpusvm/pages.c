@@ -268,8 +268,7 @@ int drm_gpusvm_get_pages(struct drm_gpusvm *gpusvm,
 	u64 began = trace_gsb_get_pages_enabled() ? ktime_get_ns() : 0;
 	int err;
 
-	might_sleep();
-	lockdep_assert_not_held(&gpusvm->notifier_lock);
+	gsb_might_use_mm(gpusvm, mm);
 	err = gsb_get(&get);
 	trace_gsb_get_pages(&get, began, err);
 	return err;

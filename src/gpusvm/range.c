@@ -242,6 +242,7 @@ drm_gpusvm_range_find_or_insert(struct drm_gpusvm *gpusvm,
 	gsb_assert_driver_lock(gpusvm);
 	if (!gsb_lookup_valid(&lookup))
 		return ERR_PTR(-EINVAL);
+	gsb_might_use_mm(gpusvm, gpusvm->mm);
 	if (!mmget_not_zero(gpusvm->mm))
 		return ERR_PTR(-EFAULT);
 

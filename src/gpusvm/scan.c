@@ -97,7 +97,7 @@ drm_gpusvm_scan_mm(struct drm_gpusvm_range *range, void *dev_private_owner,
 	struct gsb_scan scan = { .owner = dev_private_owner };
 	struct mm_struct *mm = range->gpusvm->mm;
 
-	lockdep_assert_not_held(&range->gpusvm->notifier_lock);
+	gsb_might_use_mm(range->gpusvm, mm);
 	if (!mmget_not_zero(mm))
 		return DRM_GPUSVM_SCAN_UNPOPULATED;
 	if (mmap_read_lock_killable(mm)) {
