@@ -231,7 +231,9 @@ static void test_evict(void)
 /* Every mapping in turn fails, and nothing of the others stays. */
 static void test_failures(void)
 {
-	static const char * const knobs[] = { "fail_device_map", "fail_device_map", "fail_dma_map" };
+	static const char * const knobs[] = {
+		"fail_device_map", "fail_device_map", "fail_dma_map",
+	};
 	unsigned int which, i;
 	int err;
 
