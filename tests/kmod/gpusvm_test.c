@@ -271,11 +271,11 @@ static int test_fault_locked(struct gpusvm_test_file *file,
 			     struct gpusvm_test_args *args)
 {
 	const struct drm_gpusvm_ctx ctx = {
-		.read_only = args->flags & GPUSVM_TEST_READ_ONLY,
+		.read_only = !!(args->flags & GPUSVM_TEST_READ_ONLY),
 		.check_pages_threshold = SZ_64K,
-		.devmem_only = args->flags & GPUSVM_TEST_DEVMEM_ONLY,
-		.allow_mixed = args->flags & GPUSVM_TEST_MIXED,
-		.allow_multiple = args->flags & GPUSVM_TEST_MULTIPLE,
+		.devmem_only = !!(args->flags & GPUSVM_TEST_DEVMEM_ONLY),
+		.allow_mixed = !!(args->flags & GPUSVM_TEST_MIXED),
+		.allow_multiple = !!(args->flags & GPUSVM_TEST_MULTIPLE),
 		.device_private_page_owner =
 			args->flags & GPUSVM_TEST_OWNER ? file->owner : NULL,
 		.take_ref = true,
