@@ -144,8 +144,8 @@ struct drm_gpusvm_pages_flags {
 /**
  * struct drm_gpusvm_pages - how one device reaches the pages of a range
  * @drm: the device
- * @dma_addr: an address for each page. An entry of order n stands for 2^n pages,
- *	the ones after it are empty. Its direction tells if the device may
+ * @dma_addr: addresses of the pages. An entry of order n stands for 2^n pages,
+ *	the next entry is for the pages after them. Its direction tells if the device may
  *	write. It is as long as the range, but its address need not be aligned
  *	to its order
  * @dpagemap: whose device memory is among them; NULL if there is none, or from

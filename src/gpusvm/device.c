@@ -39,7 +39,7 @@ EXPORT_SYMBOL_GPL(drm_gpusvm_backport_check_dma);
 /**
  * drm_gpusvm_backport_provider() - whose memory is behind an address?
  * @pages: a pages object that is valid
- * @i: index of an entry of its dma_addr that is not empty
+ * @i: index of an entry of its dma_addr
  *
  * For ranges with ctx->allow_multiple, where pages->dpagemap does not tell.
  *

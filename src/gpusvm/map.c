@@ -134,11 +134,11 @@ static void gsb_map_mark_dirty(struct page *page)
 		folio_mark_dirty(folio);
 }
 
-static void gsb_map_record(struct drm_gpusvm_map *map, unsigned long i,
+static void gsb_map_record(struct drm_gpusvm_map *map,
 			   struct drm_pagemap_addr addr)
 {
-	map->addr[i] = addr;
-	map->mapped = i + NR_PAGES(addr.order);
+	map->addr[map->entries++] = addr;
+	map->mapped += NR_PAGES(addr.order);
 	gsb_stat_add(GSB_STAT_LIVE_MAPPED, NR_PAGES(addr.order));
 }
 
@@ -154,8 +154,8 @@ static int gsb_map_system_addr(struct drm_gpusvm_map *map, struct page *page,
 	return dma_mapping_error(dev, *addr) ? -ENOMEM : 0;
 }
 
-static int gsb_map_system(struct drm_gpusvm_map *map, unsigned long i,
-			  struct page *page, unsigned int order)
+static int gsb_map_system(struct drm_gpusvm_map *map, struct page *page,
+			  unsigned int order)
 {
 	dma_addr_t addr;
 	int err;
@@ -163,7 +163,7 @@ static int gsb_map_system(struct drm_gpusvm_map *map, unsigned long i,
 	err = gsb_map_system_addr(map, page, PAGE_SIZE << order, &addr);
 	if (err)
 		return err;
-	gsb_map_record(map, i,
+	gsb_map_record(map,
 		       drm_pagemap_addr_encode(addr, DRM_INTERCONNECT_SYSTEM,
 					       order, map->dir));
 	/* The CPU and the device would see different memory. */
@@ -175,8 +175,8 @@ static int gsb_map_system(struct drm_gpusvm_map *map, unsigned long i,
 	return 0;
 }
 
-static int gsb_map_foreign(struct drm_gpusvm_map *map, unsigned long i,
-			   struct page *page, unsigned int order)
+static int gsb_map_foreign(struct drm_gpusvm_map *map, struct page *page,
+			   unsigned int order)
 {
 	struct drm_pagemap *provider = drm_pagemap_page_to_dpagemap(page);
 	struct device *dev = gsb_map_device(map);
@@ -188,8 +188,8 @@ static int gsb_map_foreign(struct drm_gpusvm_map *map, unsigned long i,
 	/* The next entry is where this says. */
 	WARN_ON_ONCE(addr.order != order);
 	addr.order = order;
-	map->providers[i] = drm_pagemap_get(provider);
-	gsb_map_record(map, i, addr);
+	map->providers[map->entries] = drm_pagemap_get(provider);
+	gsb_map_record(map, addr);
 	return 0;
 }
 
@@ -200,8 +200,8 @@ static int gsb_map_entry(const struct gsb_get *get, struct drm_gpusvm_map *map,
 	unsigned int order = gsb_map_order(get, i, limit);
 
 	return is_zone_device_page(page) ?
-		       gsb_map_foreign(map, i, page, order) :
-		       gsb_map_system(map, i, page, order);
+		       gsb_map_foreign(map, page, order) :
+		       gsb_map_system(map, page, order);
 }
 
 static int gsb_map_all(const struct gsb_get *get, struct drm_gpusvm_map *map)
@@ -267,13 +267,14 @@ void gsb_map_take_down(struct drm_gpusvm *gpusvm,
 	if (!map || RB_EMPTY_NODE(&map->node.rb))
 		return;
 
-	for (i = 0; i < map->mapped; i += NR_PAGES(map->addr[i].order))
+	for (i = 0; i < map->entries; i++)
 		gsb_unmap_entry(map, i);
 	gsb_unmap_iova(map);
 	gsb_map_untrack(gpusvm, map);
 	gsb_stat_sub(GSB_STAT_LIVE_MAPPED, map->mapped);
 	trace_gsb_unmap(map);
 	map->mapped = 0;
+	map->entries = 0;
 
 	pages->flags.has_devmem_pages = false;
 	pages->flags.has_dma_mapping = false;

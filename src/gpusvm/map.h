@@ -19,7 +19,8 @@ struct mmu_interval_notifier;
 
 /*
  * What is mapped of a pages object, recorded at the moment it is. The first
- * @mapped pages are: of them each entry of order n stands for 2^n pages, and its
+ * @mapped pages are: each of the first @entries entries stands for 2^order of
+ * them, one after the other without gaps, as drivers expect it. Its
  * provider, with a reference, took part; none for system memory, which is either
  * in the reservation, if that is in use, or has a mapping of its own. Taking
  * down walks this record and nothing else.
@@ -33,6 +34,7 @@ struct drm_gpusvm_map {
 	struct interval_tree_node node;	/* addresses, in gpusvm->mapped */
 	unsigned long npages;		/* length of the arrays */
 	unsigned long mapped;
+	unsigned long entries;
 	enum dma_data_direction dir;
 	struct gsb_mix mix;
 	struct gsb_iova iova;

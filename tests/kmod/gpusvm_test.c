@@ -351,13 +351,12 @@ static int test_translate(struct drm_gpusvm_range *base,
 {
 	unsigned long wanted = (addr - drm_gpusvm_range_start(base)) >>
 			       PAGE_SHIFT;
+	const struct drm_pagemap_addr *entry = pages->dma_addr;
 	unsigned long i, npages = range_pages(base);
 	int err = -EINVAL;
 
 	*entries = 0;
-	for (i = 0; i < npages; i += NR_PAGES(pages->dma_addr[i].order)) {
-		const struct drm_pagemap_addr *entry = &pages->dma_addr[i];
-
+	for (i = 0; i < npages; i += NR_PAGES(entry->order), entry++) {
 		++*entries;
 		if (wanted < i || wanted >= i + NR_PAGES(entry->order))
 			continue;
