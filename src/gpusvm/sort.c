@@ -40,8 +40,11 @@ static int gsb_sort_page(struct gsb_get *get, unsigned long hmm_pfn)
 
 	if (!(hmm_pfn & HMM_PFN_VALID))
 		return -EFAULT;
-	if (!get->ctx->read_only && !(hmm_pfn & HMM_PFN_WRITE))
+	/* The caller's own private page, shared since a fork: only a fault copies it. */
+	if (!get->ctx->read_only && !(hmm_pfn & HMM_PFN_WRITE)) {
+		get->stuck = true;
 		return -EFAULT;
+	}
 	page = hmm_pfn_to_page(hmm_pfn);
 	if (is_zone_device_page(page))
 		return gsb_sort_device_page(get, page);
