@@ -58,19 +58,21 @@ struct mockgpu_hw_stats {
 };
 
 /**
- * enum mockgpu_hw_bus - the ways to memory that is not the device's own
+ * enum mockgpu_hw_bus - the ways to memory
+ * @MOCKGPU_HW_BUS_VRAM: to the device's own
  * @MOCKGPU_HW_BUS_DMA: to system memory, through the IOMMU
  * @MOCKGPU_HW_BUS_LINK: to VRAM of a linked device
  */
 enum mockgpu_hw_bus {
+	MOCKGPU_HW_BUS_VRAM,
 	MOCKGPU_HW_BUS_DMA,
 	MOCKGPU_HW_BUS_LINK,
 };
 
 /**
- * struct mockgpu_hw_addr - an address outside of the device
+ * struct mockgpu_hw_addr - an address on one of them
  * @bus: which way it leads
- * @addr: from the DMA API or from mockgpu_hw_link_map()
+ * @addr: bytes into VRAM, or from the DMA API or mockgpu_hw_link_map()
  */
 struct mockgpu_hw_addr {
 	enum mockgpu_hw_bus bus;
@@ -154,6 +156,17 @@ int mockgpu_hw_copy_out(struct mockgpu_hw *hw, unsigned long first,
 			struct mockgpu_hw_addr to, unsigned long npages);
 int mockgpu_hw_clear(struct mockgpu_hw *hw, unsigned long first,
 		     unsigned long npages);
+
+struct mockgpu_hw_mmu *mockgpu_hw_mmu_create(struct mockgpu_hw *hw);
+void mockgpu_hw_mmu_destroy(struct mockgpu_hw_mmu *mmu);
+int mockgpu_hw_mmu_prepare(struct mockgpu_hw_mmu *mmu, u64 start, u64 end);
+void mockgpu_hw_mmu_map(struct mockgpu_hw_mmu *mmu, u64 start,
+			unsigned long npages, struct mockgpu_hw_addr to,
+			bool write);
+void mockgpu_hw_mmu_unmap(struct mockgpu_hw_mmu *mmu, u64 start, u64 end);
+void mockgpu_hw_mmu_flush(struct mockgpu_hw_mmu *mmu, u64 start, u64 end);
+int mockgpu_hw_access(struct mockgpu_hw_mmu *mmu, u64 addr, size_t size,
+		      const struct mockgpu_hw_work *work);
 
 int mockgpu_hw_access_vram(struct mockgpu_hw *hw, u64 offset, size_t size,
 			   const struct mockgpu_hw_work *work);
