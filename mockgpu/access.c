@@ -6,7 +6,7 @@
  * buffer, and that is filled or emptied while nothing at all is locked: the
  * buffer of the caller may itself be in VRAM.
  */
-#include <linux/dma-mapping.h>
+#include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -20,32 +20,21 @@
 #include "access.h"
 #include "args.h"
 #include "device.h"
-#include "foreign.h"
 #include "hw/hw.h"
-#include "mirror.h"
+#include "svm.h"
 #include "vm.h"
 
-/* Pages of other devices may come back as fast as they are brought home. */
-#define MOCKGPU_ACCESS_TRIES	20
-/* Longer than a device usually needs to go away, all tries together. */
-#define MOCKGPU_ACCESS_PAUSE	(HZ / 10)
+/* How long the device may keep losing a page before it was used. */
+#define MOCKGPU_ACCESS_PATIENCE	(2 * HZ)
 
-/*
- * One command: what is left of a chunk is [@start, @end), with @data in
- * @buffer. @foreign is what has to come home first.
- */
+/* One command: what is left of a chunk is [@start, @end), with @data in @buffer. */
 struct mockgpu_access {
-	struct mockgpu_device *mdev;
-	struct mm_struct *mm;
-	struct mockgpu_mirror mirror;
-	enum mockgpu_hw_op op;
-	u64 value;
+	struct mockgpu_vm *vm;
+	struct mockgpu_hw_work work;
 	u64 user_data;
 	unsigned long start;
 	unsigned long end;
 	void *buffer;
-	void *data;
-	struct mockgpu_alloc *foreign;
 };
 
 static bool mockgpu_access_uses_data(u32 op)
@@ -83,148 +72,36 @@ static enum mockgpu_hw_op mockgpu_access_op(u32 op)
 	}
 }
 
-static enum dma_data_direction mockgpu_access_direction(enum mockgpu_hw_op op)
-{
-	switch (op) {
-	case MOCKGPU_HW_READ:
-		return DMA_TO_DEVICE;
-	case MOCKGPU_HW_WRITE:
-	case MOCKGPU_HW_FILL:
-		return DMA_FROM_DEVICE;
-	default:
-		return DMA_BIDIRECTIONAL;
-	}
-}
-
-/*
- * The memory is shared: others map, use and write it at the same time. Only a
- * copy that is read may be made (in a bounce buffer); it is none too old.
- */
-static unsigned long mockgpu_access_attrs(enum dma_data_direction dir)
-{
-	return dir == DMA_TO_DEVICE ? 0 : DMA_ATTR_SKIP_CPU_SYNC;
-}
-
-static int mockgpu_access_system(struct mockgpu_access *access,
-				 struct page *page, unsigned int offset,
-				 unsigned int size,
-				 const struct mockgpu_hw_work *work)
-{
-	enum dma_data_direction dir = mockgpu_access_direction(work->op);
-	struct device *dev = mockgpu_hw_dma_device(access->mdev->hw);
-	struct mockgpu_hw_addr addr = { .bus = MOCKGPU_HW_BUS_DMA };
-	int ret;
-
-	addr.addr = dma_map_page_attrs(dev, page, offset, size, dir,
-				       mockgpu_access_attrs(dir));
-	if (dma_mapping_error(dev, addr.addr))
-		return -ENOMEM;
-
-	/* What is written to a copy comes back over what the CPU wrote since. */
-	if (dir != DMA_TO_DEVICE && dma_need_sync(dev, addr.addr))
-		ret = -EOPNOTSUPP;
-	else
-		ret = mockgpu_hw_access_bus(access->mdev->hw, addr, size, work);
-	dma_unmap_page_attrs(dev, addr.addr, size, dir, mockgpu_access_attrs(dir));
-
-	/* It is still mapped writable, so nobody has truncated it. */
-	if (!ret && work->op != MOCKGPU_HW_READ)
-		folio_mark_dirty(page_folio(page));
-	return ret;
-}
-
-/* Over the link; where there is none, -EXDEV with what has to come home. */
-static int mockgpu_access_foreign(struct mockgpu_access *access,
-				  struct page *page, unsigned int offset,
-				  unsigned int size,
-				  const struct mockgpu_hw_work *work)
-{
-	int ret;
-
-	ret = mockgpu_foreign_access(access->mdev, page, offset, size, work,
-				     mockgpu_access_direction(work->op));
-	if (ret == -EXDEV) {
-		access->foreign = mockgpu_foreign_get(page);
-		if (!access->foreign)
-			ret = -EFAULT;
-	}
-	return ret;
-}
-
-/* @page is what the locked mirror says is at the address. */
-static int mockgpu_access_page(struct mockgpu_access *access,
-			       struct page *page, unsigned int offset,
-			       unsigned int size,
-			       const struct mockgpu_hw_work *work)
-{
-	const struct mockgpu_vram *vram = &access->mdev->vram;
-	u64 first;
-
-	if (mockgpu_vram_owns(vram, page)) {
-		first = mockgpu_vram_index(vram, page);
-		return mockgpu_hw_access_vram(access->mdev->hw,
-					      (first << PAGE_SHIFT) + offset,
-					      size, work);
-	}
-
-	if (is_device_private_page(page) || is_device_coherent_page(page))
-		return mockgpu_access_foreign(access, page, offset, size,
-					      work);
-
-	return mockgpu_access_system(access, page, offset, size, work);
-}
-
-/* With the mirror locked. Moves @start and @data on by what was done. */
+/* Moves @start and the data on by what was done; -EFAULT is the device's fault. */
 static int mockgpu_access_pages(struct mockgpu_access *access)
 {
-	unsigned long first = PAGE_ALIGN_DOWN(access->start);
-	struct mockgpu_hw_work work = {
-		.op = access->op,
-		.value = access->value,
-	};
-	unsigned int offset, size;
-	struct page *page;
-	int ret;
+	unsigned int size;
+	int ret = 0;
 
-	while (access->start < access->end) {
-		offset = offset_in_page(access->start);
-		size = min(access->end - access->start, PAGE_SIZE - offset);
-		page = hmm_pfn_to_page(access->mirror.pfns[(access->start -
-							    first) >>
-							   PAGE_SHIFT]);
-		work.data = access->data;
-		ret = mockgpu_access_page(access, page, offset, size, &work);
+	while (access->start < access->end && !ret) {
+		size = min(access->end - access->start,
+			   PAGE_SIZE - offset_in_page(access->start));
+		ret = mockgpu_hw_access(access->vm->svm.mmu, access->start, size,
+					&access->work);
 		if (ret)
-			return ret;
+			break;
 
 		access->start += size;
-		if (access->data)
-			access->data += size;
+		if (access->work.data)
+			access->work.data += size;
 	}
-	return 0;
+	return ret;
 }
 
-static int mockgpu_access_mirror(struct mockgpu_access *access)
+static int mockgpu_access_or_fault(struct mockgpu_access *access)
 {
-	unsigned long start = PAGE_ALIGN_DOWN(access->start);
-	unsigned long end = PAGE_ALIGN(access->end);
-	int ret;
+	int ret = mockgpu_access_pages(access);
 
-	ret = mockgpu_mirror_open(&access->mirror, access->mm, start, end);
-	if (ret)
+	if (ret != -EFAULT)
 		return ret;
-
-	ret = mockgpu_mirror_lock(&access->mirror, start, end,
-				  access->op == MOCKGPU_HW_READ ?
-				  MOCKGPU_MIRROR_READ : MOCKGPU_MIRROR_WRITE,
-				  mockgpu_vram_owner(access->mdev->config.index));
-	if (!ret) {
-		ret = mockgpu_access_pages(access);
-		mockgpu_mirror_unlock(&access->mirror);
-	}
-
-	mockgpu_mirror_close(&access->mirror);
-	return ret;
+	ret = mockgpu_svm_fault(&access->vm->svm, access->start,
+				access->work.op != MOCKGPU_HW_READ);
+	return ret ?: -EAGAIN;
 }
 
 /* While this runs the device cannot go away; in between it can. */
@@ -232,53 +109,34 @@ static int mockgpu_access_bound(struct mockgpu_access *access)
 {
 	int idx, ret;
 
-	if (!drm_dev_enter(&access->mdev->drm, &idx))
+	if (!drm_dev_enter(&access->vm->mdev->drm, &idx))
 		return -ENODEV;
-	ret = mockgpu_access_mirror(access);
+	ret = mockgpu_access_or_fault(access);
 	drm_dev_exit(idx);
 
 	return ret;
 }
 
-/*
- * A device that goes away brings its pages home by itself. It waits for all
- * who are bound to any device, so that this must not be.
- */
-static int mockgpu_access_bring_home(struct mockgpu_access *access)
-{
-	int ret = mockgpu_foreign_bring_home(access->foreign);
-
-	access->foreign = NULL;
-	if (ret == -ENODEV) {
-		schedule_timeout_killable(MOCKGPU_ACCESS_PAUSE);
-		ret = 0;
-	}
-	if (fatal_signal_pending(current))
-		return -EINTR;
-	return ret ? -EFAULT : 0;
-}
-
-/* Gives up after that many times without getting anywhere. */
+/* Gives up after faults for a while without getting anywhere. */
 static int mockgpu_access_reach(struct mockgpu_access *access)
 {
-	unsigned int tries = 0;
-	unsigned long start;
+	unsigned long deadline = jiffies + MOCKGPU_ACCESS_PATIENCE;
+	unsigned long start = access->start;
 	int ret;
 
 	do {
-		start = access->start;
 		ret = mockgpu_access_bound(access);
-		if (ret != -EXDEV)
+		if (ret != -EAGAIN)
 			return ret;
-
-		ret = mockgpu_access_bring_home(access);
-		if (ret)
-			return ret;
+		if (fatal_signal_pending(current))
+			return -EINTR;
 		if (start != access->start)
-			tries = 0;
-	} while (tries++ < MOCKGPU_ACCESS_TRIES);
+			deadline = jiffies + MOCKGPU_ACCESS_PATIENCE;
+		start = access->start;
+		cond_resched();
+	} while (time_before(jiffies, deadline));
 
-	return -EFAULT;
+	return -EBUSY;
 }
 
 /* What was done counts only once the caller has the data. */
@@ -288,13 +146,13 @@ static int mockgpu_access_chunk(struct mockgpu_access *access)
 	unsigned long start = access->start;
 	int ret;
 
-	if (access->op == MOCKGPU_HW_WRITE &&
+	if (access->work.op == MOCKGPU_HW_WRITE &&
 	    copy_from_user(access->buffer, data, access->end - start))
 		return -EFAULT;
 
-	access->data = access->buffer;
+	access->work.data = access->buffer;
 	ret = mockgpu_access_reach(access);
-	if (access->op == MOCKGPU_HW_READ &&
+	if (access->work.op == MOCKGPU_HW_READ &&
 	    copy_to_user(data, access->buffer, access->start - start)) {
 		access->start = start;
 		ret = -EFAULT;
@@ -330,10 +188,9 @@ mockgpu_access_new(struct mockgpu_vm *vm, const struct drm_mockgpu_access *args)
 	if (!access)
 		return NULL;
 
-	access->mdev = vm->mdev;
-	access->mm = vm->mm;
-	access->op = mockgpu_access_op(args->op);
-	access->value = args->value;
+	access->vm = vm;
+	access->work.op = mockgpu_access_op(args->op);
+	access->work.value = args->value;
 	access->user_data = args->data;
 	if (!mockgpu_access_uses_data(args->op))
 		return access;

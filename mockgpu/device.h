@@ -4,6 +4,7 @@
 
 #include <linux/atomic.h>
 #include <linux/list.h>
+#include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
@@ -40,11 +41,14 @@ struct mockgpu_knobs {
  * @drm: the DRM device; all of this lives as long as it does
  * @config: what the device was to be
  * @hw: the device itself
+ * @share_error: 0, or why it cannot use memory where it is
  * @vram: its memory as device pages
  * @heap: who uses which part of @vram
  * @pagemap_cache: where the drm_pagemap is found and rests; goes with unbind
  * @pagemaps: how many drm_pagemaps there are, in use or not; 0 or 1
- * @live_vms: VMs now
+ * @vms_lock: protects @vms; see vm.c
+ * @vms: the VMs
+ * @live_vms: how many there are now
  * @vm_serial: last number given to a VM
  * @populate_lock: protects @populate_calls
  * @populate_calls: POPULATE commands that are running
@@ -58,10 +62,13 @@ struct mockgpu_device {
 	struct drm_device drm;
 	struct mockgpu_device_config config;
 	struct mockgpu_hw *hw;
+	int share_error;
 	struct mockgpu_vram vram;
 	struct mockgpu_heap heap;
 	struct drm_pagemap_cache *pagemap_cache;
 	atomic_t pagemaps;
+	struct mutex vms_lock;		/* see vm.c */
+	struct list_head vms;
 	atomic_t live_vms;
 	atomic64_t vm_serial;
 	spinlock_t populate_lock;	/* a leaf inside of mmap_lock */

@@ -11,6 +11,7 @@
 #include <drm/drm.h>
 #include <drm/drm_drv.h>
 #include <drm/drm_file.h>
+#include <drm/drm_gpusvm.h>
 #include <drm/drm_ioctl.h>
 #include <drm/drm_managed.h>
 #include <drm/drm_print.h>
@@ -99,6 +100,8 @@ static int mockgpu_drv_init(struct mockgpu_device *mdev)
 
 	spin_lock_init(&mdev->populate_lock);
 	INIT_LIST_HEAD(&mdev->populate_calls);
+	mutex_init(&mdev->vms_lock);
+	INIT_LIST_HEAD(&mdev->vms);
 
 	mockgpu_heap_init(&mdev->heap, config->vram_size >> PAGE_SHIFT);
 	ret = drmm_add_action_or_reset(&mdev->drm, mockgpu_drv_destroy_heap,
@@ -130,6 +133,8 @@ static int mockgpu_drv_start(struct mockgpu_device *mdev)
 	ret = mockgpu_hw_plug(mdev->hw);
 	if (ret)
 		goto unplug;
+	mdev->share_error =
+		drm_gpusvm_backport_check_dma(mockgpu_hw_dma_device(mdev->hw));
 
 	ret = mockgpu_vram_init(mdev);
 	if (ret)
@@ -195,6 +200,7 @@ static void mockgpu_drv_remove(struct platform_device *pdev)
 	/* The knobs are gone, so that this is the last time. */
 	mockgpu_hw_hold_copy(mdev->hw, false);
 	mockgpu_hold_drop(mdev);
+	mockgpu_vm_clear_all(mdev);
 	while (!mockgpu_evict_for_unbind(mdev))
 		if (mockgpu_linger_start(mdev))
 			return;

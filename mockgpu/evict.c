@@ -109,7 +109,7 @@ mockgpu_evict_look_up(struct mockgpu_vm *vm, struct mockgpu_mirror *mirror,
 	if (ret)
 		return ERR_PTR(ret);
 
-	ret = mockgpu_mirror_lock(mirror, start, end, MOCKGPU_MIRROR_LOOK,
+	ret = mockgpu_mirror_lock(mirror, start, end,
 				  mockgpu_vram_owner(mdev->config.index));
 	if (ret) {
 		alloc = ERR_PTR(ret);

@@ -108,98 +108,34 @@ static int mockgpu_mirror_try(struct mockgpu_mirror *mirror,
 	return ret ?: mockgpu_mirror_confirm(mirror, range->notifier_seq);
 }
 
-static bool mockgpu_mirror_may_write(const struct mockgpu_mirror *mirror,
-				     unsigned long i)
-{
-	return mirror->pfns[i] & HMM_PFN_WRITE;
-}
-
-/*
- * A device-private page is reported to its owner even if it would have to be
- * copied before a write, as after fork(). Narrows @range down to the first
- * such pages; false when there are none.
- */
-static bool mockgpu_mirror_find_shared(const struct mockgpu_mirror *mirror,
-				       struct hmm_range *range)
-{
-	unsigned long count = (range->end - range->start) >> PAGE_SHIFT;
-	unsigned long first = 0, last;
-
-	while (first < count && mockgpu_mirror_may_write(mirror, first))
-		first++;
-	for (last = first; last < count; last++)
-		if (mockgpu_mirror_may_write(mirror, last))
-			break;
-
-	range->end = range->start + (last << PAGE_SHIFT);
-	range->start += first << PAGE_SHIFT;
-	return first < last;
-}
-
-/* One attempt that also looks for pages shared with somebody else. */
-static int mockgpu_mirror_try_unshared(struct mockgpu_mirror *mirror,
-				       struct hmm_range *range)
-{
-	struct hmm_range shared = *range;
-	int ret;
-
-	ret = mockgpu_mirror_try(mirror, range);
-	if (ret || !(range->default_flags & HMM_PFN_REQ_WRITE) ||
-	    !mockgpu_mirror_find_shared(mirror, &shared))
-		return ret;
-	mockgpu_mirror_unlock(mirror);
-
-	/* Asked by nobody's owner, the kernel brings them home and copies. */
-	shared.dev_private_owner = NULL;
-	ret = mockgpu_mirror_try(mirror, &shared);
-	if (ret)
-		return ret;
-	mockgpu_mirror_unlock(mirror);
-	return -EBUSY;
-}
-
-static unsigned long mockgpu_mirror_flags(enum mockgpu_mirror_need need)
-{
-	switch (need) {
-	case MOCKGPU_MIRROR_READ:
-		return HMM_PFN_REQ_FAULT;
-	case MOCKGPU_MIRROR_WRITE:
-		return HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE;
-	default:
-		return 0;
-	}
-}
-
 /**
- * mockgpu_mirror_lock() - find the pages of a range and keep them there
+ * mockgpu_mirror_lock() - look which pages a range has, and keep them there
  * @mirror: open
  * @start: start, inside of what is watched
  * @end: end, at most 2 MiB after @start
- * @need: what for; pages that are missing for it are faulted in
- * @owner: whose device-private pages may stay where they are
+ * @owner: whose device-private pages to report
  *
  * Until mockgpu_mirror_unlock(), &mockgpu_mirror.pfns are the pages of the
  * range, and who wants to change that waits.
  *
  * Context: Process context, may sleep, mmap_lock not held.
- * Return: 0 with the lock held; -EFAULT no mapping or no permission, -EBUSY
- * the range kept changing, -EINTR the caller was killed, -ENOMEM.
+ * Return: 0 with the lock held; -EBUSY the range kept changing, -EINTR the
+ * caller was killed, or another errno of hmm_range_fault().
  */
 int mockgpu_mirror_lock(struct mockgpu_mirror *mirror,
 			unsigned long start, unsigned long end,
-			enum mockgpu_mirror_need need, void *owner)
+			void *owner)
 {
 	struct hmm_range range = {
 		.start = start,
 		.end = end,
-		.default_flags = mockgpu_mirror_flags(need),
 		.dev_private_owner = owner,
 	};
 	unsigned long deadline = jiffies + MOCKGPU_MIRROR_PATIENCE;
 	int ret;
 
 	do {
-		ret = mockgpu_mirror_try_unshared(mirror, &range);
+		ret = mockgpu_mirror_try(mirror, &range);
 		if (!ret)
 			return 0;
 		if (fatal_signal_pending(current))
@@ -207,7 +143,7 @@ int mockgpu_mirror_lock(struct mockgpu_mirror *mirror,
 		cond_resched();
 	} while (ret == -EBUSY && time_before(jiffies, deadline));
 
-	return ret == -EPERM || ret == -EINVAL ? -EFAULT : ret;
+	return ret;
 }
 
 /**

@@ -13,18 +13,6 @@ struct mm_struct;
 #define MOCKGPU_MIRROR_PAGES	(SZ_2M >> PAGE_SHIFT)
 
 /**
- * enum mockgpu_mirror_need - what pages are looked at for
- * @MOCKGPU_MIRROR_LOOK: to know what is there
- * @MOCKGPU_MIRROR_READ: to read them
- * @MOCKGPU_MIRROR_WRITE: to write them
- */
-enum mockgpu_mirror_need {
-	MOCKGPU_MIRROR_LOOK,
-	MOCKGPU_MIRROR_READ,
-	MOCKGPU_MIRROR_WRITE,
-};
-
-/**
  * struct mockgpu_mirror - a look at the pages of an address space
  * @notifier: says when the pages change
  * @mm: the address space
@@ -42,8 +30,7 @@ int mockgpu_mirror_open(struct mockgpu_mirror *mirror, struct mm_struct *mm,
 			unsigned long start, unsigned long end);
 void mockgpu_mirror_close(struct mockgpu_mirror *mirror);
 int mockgpu_mirror_lock(struct mockgpu_mirror *mirror,
-			unsigned long start, unsigned long end,
-			enum mockgpu_mirror_need need, void *owner);
+			unsigned long start, unsigned long end, void *owner);
 int mockgpu_mirror_try_look(struct mockgpu_mirror *mirror,
 			    unsigned long start, unsigned long end,
 			    void *owner);

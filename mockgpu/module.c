@@ -12,6 +12,7 @@
 #include "drv.h"
 #include "hw/hw.h"
 #include "linger.h"
+#include "svm.h"
 
 static struct mockgpu_config mockgpu_config;
 static struct platform_device *mockgpu_devices[MOCKGPU_MAX_DEVICES];
@@ -91,9 +92,13 @@ static int __init mockgpu_init(void)
 	if (ret)
 		goto release;
 
-	ret = platform_driver_register(&mockgpu_platform_driver);
+	ret = mockgpu_svm_module_init();
 	if (ret)
 		goto end_linger;
+
+	ret = platform_driver_register(&mockgpu_platform_driver);
+	if (ret)
+		goto end_svm;
 
 	ret = mockgpu_add_devices();
 	if (ret)
@@ -104,6 +109,8 @@ static int __init mockgpu_init(void)
 
 unregister:
 	platform_driver_unregister(&mockgpu_platform_driver);
+end_svm:
+	mockgpu_svm_module_exit();
 end_linger:
 	mockgpu_linger_exit();
 release:
@@ -115,6 +122,7 @@ static void __exit mockgpu_exit(void)
 {
 	mockgpu_remove_devices(mockgpu_config.devices);
 	platform_driver_unregister(&mockgpu_platform_driver);
+	mockgpu_svm_module_exit();
 	mockgpu_linger_exit();
 	mockgpu_config_release(&mockgpu_config);
 }

@@ -51,7 +51,28 @@ static void mockgpu_pagemap_destroy(struct drm_pagemap *dpagemap,
 	kfree(pagemap);
 }
 
-/* Where a device finds VRAM of a linked one; without a link it has to move. */
+static bool mockgpu_pagemap_is_local(struct mockgpu_device *mdev,
+				     const struct device *dev)
+{
+	return dev == mdev->drm.dev || dev == mockgpu_hw_dma_device(mdev->hw);
+}
+
+/* Where a device finds its own VRAM, or over a link that of another one. */
+static int mockgpu_pagemap_find(struct mockgpu_device *mdev,
+				const struct device *dev,
+				const struct mockgpu_hw_window *window,
+				dma_addr_t *addr)
+{
+	if (mockgpu_pagemap_is_local(mdev, dev)) {
+		*addr = window->offset;
+		return 0;
+	}
+	if (mockgpu_hw_knob_hits(&mdev->knobs.fail_device_map))
+		return -ENOMEM;
+	return mockgpu_hw_link_map(mdev->hw, dev, window, addr);
+}
+
+/* Without a link it has to move. */
 static struct drm_pagemap_addr
 mockgpu_pagemap_device_map(struct drm_pagemap *dpagemap, struct device *dev,
 			   struct page *page, unsigned int order,
@@ -66,10 +87,12 @@ mockgpu_pagemap_device_map(struct drm_pagemap *dpagemap, struct device *dev,
 	};
 	dma_addr_t addr;
 
-	if (mockgpu_hw_knob_hits(&mdev->knobs.fail_device_map) ||
-	    mockgpu_hw_link_map(mdev->hw, dev, &window, &addr))
+	if (mockgpu_pagemap_find(mdev, dev, &window, &addr))
 		addr = DMA_MAPPING_ERROR;
-	return drm_pagemap_addr_encode(addr, MOCKGPU_PAGEMAP_LINK, order, dir);
+	return drm_pagemap_addr_encode(addr,
+				       mockgpu_pagemap_is_local(mdev, dev) ?
+				       MOCKGPU_PAGEMAP_LOCAL :
+				       MOCKGPU_PAGEMAP_LINK, order, dir);
 }
 
 static void mockgpu_pagemap_device_unmap(struct drm_pagemap *dpagemap,
@@ -78,8 +101,9 @@ static void mockgpu_pagemap_device_unmap(struct drm_pagemap *dpagemap,
 {
 	struct mockgpu_device *mdev = mockgpu_pagemap_device(dpagemap);
 
-	mockgpu_hw_link_unmap(mdev->hw, dev, addr->addr,
-			      PAGE_SIZE << addr->order, addr->dir);
+	if (addr->proto == MOCKGPU_PAGEMAP_LINK)
+		mockgpu_hw_link_unmap(mdev->hw, dev, addr->addr,
+				      PAGE_SIZE << addr->order, addr->dir);
 }
 
 static const struct drm_pagemap_ops mockgpu_pagemap_ops = {
@@ -208,18 +232,27 @@ bool mockgpu_pagemap_is_ours(const struct drm_pagemap *dpagemap)
 
 /**
  * mockgpu_pagemap_bus() - from an address of the SVM module to the device's
- * @addr: of system memory, or of VRAM of a linked device
+ * @addr: of system memory, of its own VRAM or that of a linked device
  *
  * Context: Any.
  * Return: the address as the device has to be given it.
  */
 struct mockgpu_hw_addr mockgpu_pagemap_bus(const struct drm_pagemap_addr *addr)
 {
-	return (struct mockgpu_hw_addr){
-		.bus = addr->proto == MOCKGPU_PAGEMAP_LINK ?
-		       MOCKGPU_HW_BUS_LINK : MOCKGPU_HW_BUS_DMA,
-		.addr = addr->addr,
-	};
+	struct mockgpu_hw_addr to = { .addr = addr->addr };
+
+	switch (addr->proto) {
+	case MOCKGPU_PAGEMAP_LOCAL:
+		to.bus = MOCKGPU_HW_BUS_VRAM;
+		break;
+	case MOCKGPU_PAGEMAP_LINK:
+		to.bus = MOCKGPU_HW_BUS_LINK;
+		break;
+	default:
+		to.bus = MOCKGPU_HW_BUS_DMA;
+		break;
+	}
+	return to;
 }
 
 /**

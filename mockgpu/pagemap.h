@@ -12,6 +12,8 @@ struct mockgpu_device;
 
 /* An address on a link of ours, among the &enum drm_interconnect_protocol. */
 #define MOCKGPU_PAGEMAP_LINK	(DRM_INTERCONNECT_DRIVER + 1)
+/* An offset into the device's own VRAM. */
+#define MOCKGPU_PAGEMAP_LOCAL	(DRM_INTERCONNECT_DRIVER + 2)
 
 int mockgpu_pagemap_init(struct mockgpu_device *mdev);
 struct drm_pagemap *mockgpu_pagemap_get(struct mockgpu_device *mdev);

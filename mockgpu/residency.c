@@ -65,7 +65,7 @@ static int mockgpu_residency_look(struct mockgpu_residency *residency,
 	struct mockgpu_mirror *mirror = &residency->mirror;
 	int ret;
 
-	ret = mockgpu_mirror_lock(mirror, start, end, MOCKGPU_MIRROR_LOOK,
+	ret = mockgpu_mirror_lock(mirror, start, end,
 				  mockgpu_vram_owner(index));
 	if (ret)
 		return ret;

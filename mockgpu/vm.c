@@ -3,7 +3,8 @@
  * VMs and their ids.
  *
  * Locks: the lock inside of the xarray of a file, for looking up ids; nothing
- * is taken inside of it.
+ * is taken inside of it. mockgpu_device.vms_lock -> mockgpu_svm.lock: the end of
+ * a VM and that of the device's binding wait for each other.
  */
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -29,6 +30,12 @@ static void mockgpu_vm_free(struct kref *refs)
 {
 	struct mockgpu_vm *vm = container_of(refs, struct mockgpu_vm, refs);
 	struct mockgpu_device *mdev = vm->mdev;
+
+	mutex_lock(&mdev->vms_lock);
+	mockgpu_svm_clear(&vm->svm);
+	list_del(&vm->link);
+	mutex_unlock(&mdev->vms_lock);
+	mockgpu_svm_fini(&vm->svm);
 
 	atomic_dec(&mdev->live_vms);
 	mmdrop(vm->mm);
@@ -75,19 +82,18 @@ struct mockgpu_vm *mockgpu_vm_lookup(struct drm_file *file, u32 id)
 	return vm;
 }
 
-static struct mockgpu_vm *mockgpu_vm_create(struct mockgpu_device *mdev)
+static int mockgpu_vm_init(struct mockgpu_vm *vm, struct mockgpu_device *mdev)
 {
-	struct mockgpu_vm *vm = kzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
 	int ret;
 
-	if (!vm)
-		return ERR_PTR(-ENOMEM);
-
 	vm->dpagemap = mockgpu_pagemap_get(mdev);
-	if (IS_ERR(vm->dpagemap)) {
-		ret = PTR_ERR(vm->dpagemap);
-		kfree(vm);
-		return ERR_PTR(ret);
+	if (IS_ERR(vm->dpagemap))
+		return PTR_ERR(vm->dpagemap);
+
+	ret = mockgpu_svm_init(&vm->svm, mdev, current->mm);
+	if (ret) {
+		drm_pagemap_put(vm->dpagemap);
+		return ret;
 	}
 
 	kref_init(&vm->refs);
@@ -96,7 +102,43 @@ static struct mockgpu_vm *mockgpu_vm_create(struct mockgpu_device *mdev)
 	mmgrab(vm->mm);
 	vm->serial = atomic64_inc_return(&mdev->vm_serial);
 	atomic_inc(&mdev->live_vms);
-	return vm;
+
+	mutex_lock(&mdev->vms_lock);
+	list_add_tail(&vm->link, &mdev->vms);
+	mutex_unlock(&mdev->vms_lock);
+	return 0;
+}
+
+static struct mockgpu_vm *mockgpu_vm_create(struct mockgpu_device *mdev)
+{
+	struct mockgpu_vm *vm = kzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
+	int ret;
+
+	if (!vm)
+		return ERR_PTR(-ENOMEM);
+
+	ret = mockgpu_vm_init(vm, mdev);
+	if (!ret)
+		return vm;
+
+	kfree(vm);
+	return ERR_PTR(ret);
+}
+
+/**
+ * mockgpu_vm_clear_all() - have all VMs forget what the device had of them
+ * @mdev: the device, unplugged, so that it gets no more
+ *
+ * Context: Process context, may sleep.
+ */
+void mockgpu_vm_clear_all(struct mockgpu_device *mdev)
+{
+	struct mockgpu_vm *vm;
+
+	mutex_lock(&mdev->vms_lock);
+	list_for_each_entry(vm, &mdev->vms, link)
+		mockgpu_svm_clear(&vm->svm);
+	mutex_unlock(&mdev->vms_lock);
 }
 
 /**

@@ -3,7 +3,10 @@
 #define MOCKGPU_VM_H
 
 #include <linux/kref.h>
+#include <linux/list.h>
 #include <linux/types.h>
+
+#include "svm.h"
 
 struct drm_device;
 struct drm_file;
@@ -12,16 +15,20 @@ struct mockgpu_device;
 struct mm_struct;
 
 /**
- * struct mockgpu_vm - a mirror of an address space
+ * struct mockgpu_vm - an address space that a device may use
  * @refs: references
+ * @link: place in the device's list of VMs
  * @mdev: the device
+ * @svm: the mirror
  * @dpagemap: its drm_pagemap, with a reference; NULL if it has no VRAM
  * @mm: the address space that made it; its memory, not its users, is kept
  * @serial: no other VM of the device has or had the same
  */
 struct mockgpu_vm {
 	struct kref refs;
+	struct list_head link;
 	struct mockgpu_device *mdev;
+	struct mockgpu_svm svm;
 	struct drm_pagemap *dpagemap;
 	struct mm_struct *mm;
 	u64 serial;
@@ -29,6 +36,7 @@ struct mockgpu_vm {
 
 struct mockgpu_vm *mockgpu_vm_lookup(struct drm_file *file, u32 id);
 void mockgpu_vm_put(struct mockgpu_vm *vm);
+void mockgpu_vm_clear_all(struct mockgpu_device *mdev);
 
 int mockgpu_vm_open_file(struct drm_device *drm, struct drm_file *file);
 void mockgpu_vm_close_file(struct drm_device *drm, struct drm_file *file);

@@ -83,8 +83,12 @@ struct device *mockgpu_hw_dma_device(struct mockgpu_hw *hw)
  */
 int mockgpu_hw_plug(struct mockgpu_hw *hw)
 {
+	int ret = 0;
+
 	if (hw->dma != hw->dev)
-		return dma_set_mask_and_coherent(hw->dma, DMA_BIT_MASK(64));
+		ret = dma_set_mask_and_coherent(hw->dma, DMA_BIT_MASK(64));
+	if (ret)
+		return ret;
 
 	set_dma_ops(hw->dev, &hw->iommu.ops);
 	return dma_coerce_mask_and_coherent(hw->dev, DMA_BIT_MASK(64));
@@ -98,8 +102,7 @@ int mockgpu_hw_plug(struct mockgpu_hw *hw)
  */
 void mockgpu_hw_unplug(struct mockgpu_hw *hw)
 {
-	if (hw->dma == hw->dev)
-		set_dma_ops(hw->dev, NULL);
+	set_dma_ops(hw->dev, NULL);
 }
 
 /**

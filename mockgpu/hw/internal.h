@@ -22,7 +22,7 @@
  * @live_pages: pages mapped now
  */
 struct mockgpu_hw_iommu {
-	const struct dma_map_ops ops;
+	struct dma_map_ops ops;
 	spinlock_t lock;	/* taken with interrupts off, a leaf */
 	struct drm_mm space;
 	atomic64_t live_pages;
@@ -112,6 +112,9 @@ void mockgpu_hw_error(struct mockgpu_hw *hw, const char *format, ...);
 
 void *mockgpu_hw_bus_memory(struct mockgpu_hw *hw,
 			    const struct mockgpu_hw_target *target);
+dma_addr_t mockgpu_hw_bus_map(struct mockgpu_hw *hw, phys_addr_t phys,
+			      size_t size, enum dma_data_direction dir,
+			      unsigned long attrs);
 void mockgpu_hw_iommu_init(struct mockgpu_hw_iommu *iommu);
 void mockgpu_hw_iommu_fini(struct mockgpu_hw_iommu *iommu);
 int mockgpu_hw_dma_begin(struct mockgpu_hw *hw,

@@ -160,7 +160,8 @@ static int mockgpu_hw_iommu_insert(struct mockgpu_hw_iommu *iommu,
 }
 
 static dma_addr_t mockgpu_hw_iommu_map(struct device *dev, phys_addr_t phys,
-				       size_t size, enum dma_data_direction dir)
+				       size_t size, enum dma_data_direction dir,
+				       unsigned long attrs)
 {
 	struct mockgpu_hw *hw = mockgpu_hw_from_dev(dev);
 	struct mockgpu_hw_mapping *mapping;
@@ -173,6 +174,9 @@ static dma_addr_t mockgpu_hw_iommu_map(struct device *dev, phys_addr_t phys,
 				 size, &phys);
 		return DMA_MAPPING_ERROR;
 	}
+
+	if (hw->dma != hw->dev)
+		return mockgpu_hw_bus_map(hw, phys, size, dir, attrs);
 
 	mapping = kzalloc(sizeof(*mapping), GFP_ATOMIC);
 	if (!mapping)
@@ -217,6 +221,11 @@ static void mockgpu_hw_iommu_unmap(struct device *dev, dma_addr_t iova,
 	struct mockgpu_hw *hw = mockgpu_hw_from_dev(dev);
 	struct mockgpu_hw_mapping *mapping;
 
+	if (hw->dma != hw->dev) {
+		dma_unmap_page_attrs(hw->dma, iova, size, dir, attrs);
+		return;
+	}
+
 	mapping = mockgpu_hw_iommu_remove(&hw->iommu, iova, size, dir);
 	if (!mapping) {
 		mockgpu_hw_error(hw, "unmap of DMA address %pad, %zu bytes, direction %d",
@@ -250,7 +259,8 @@ static int mockgpu_hw_iommu_map_sg(struct device *dev, struct scatterlist *sgl,
 
 	for_each_sg(sgl, sg, nents, i) {
 		sg_dma_address(sg) = mockgpu_hw_iommu_map(dev, sg_phys(sg),
-							  sg->length, dir);
+							  sg->length, dir,
+							  attrs);
 		if (sg_dma_address(sg) == DMA_MAPPING_ERROR) {
 			mockgpu_hw_iommu_unmap_sg(dev, sgl, i, dir, attrs);
 			return -ENOMEM;
@@ -267,7 +277,7 @@ static dma_addr_t mockgpu_hw_iommu_map_phys(struct device *dev,
 					    enum dma_data_direction dir,
 					    unsigned long attrs)
 {
-	return mockgpu_hw_iommu_map(dev, phys, size, dir);
+	return mockgpu_hw_iommu_map(dev, phys, size, dir, attrs);
 }
 #else
 static dma_addr_t mockgpu_hw_iommu_map_page(struct device *dev,
@@ -277,23 +287,22 @@ static dma_addr_t mockgpu_hw_iommu_map_page(struct device *dev,
 					    unsigned long attrs)
 {
 	return mockgpu_hw_iommu_map(dev, page_to_phys(page) + offset, size,
-				    dir);
+				    dir, attrs);
 }
 #endif
 
-static const struct mockgpu_hw_iommu mockgpu_hw_iommu_template = {
-	.ops = {
+static void mockgpu_hw_iommu_fill_ops(struct dma_map_ops *ops)
+{
 #ifdef GSB_HAVE_DMA_OPS_MAP_PHYS
-		.map_phys = mockgpu_hw_iommu_map_phys,
-		.unmap_phys = mockgpu_hw_iommu_unmap,
+	ops->map_phys = mockgpu_hw_iommu_map_phys;
+	ops->unmap_phys = mockgpu_hw_iommu_unmap;
 #else
-		.map_page = mockgpu_hw_iommu_map_page,
-		.unmap_page = mockgpu_hw_iommu_unmap,
+	ops->map_page = mockgpu_hw_iommu_map_page;
+	ops->unmap_page = mockgpu_hw_iommu_unmap;
 #endif
-		.map_sg = mockgpu_hw_iommu_map_sg,
-		.unmap_sg = mockgpu_hw_iommu_unmap_sg,
-	},
-};
+	ops->map_sg = mockgpu_hw_iommu_map_sg;
+	ops->unmap_sg = mockgpu_hw_iommu_unmap_sg;
+}
 
 /**
  * mockgpu_hw_iommu_init() - make an IOMMU that translates nothing
@@ -303,7 +312,7 @@ static const struct mockgpu_hw_iommu mockgpu_hw_iommu_template = {
  */
 void mockgpu_hw_iommu_init(struct mockgpu_hw_iommu *iommu)
 {
-	memcpy(iommu, &mockgpu_hw_iommu_template, sizeof(*iommu));
+	mockgpu_hw_iommu_fill_ops(&iommu->ops);
 	spin_lock_init(&iommu->lock);
 	drm_mm_init(&iommu->space, MOCKGPU_HW_IOVA_START, MOCKGPU_HW_IOVA_SIZE);
 }

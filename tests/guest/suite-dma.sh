@@ -29,7 +29,7 @@ find_driven_device() {
 
 test_bad_device() {
 	# What it needs says something when it is loaded.
-	load
+	load devices=1
 	unload
 	refused 'no such PCI device' dma_device=9999:00:00.0
 	refused 'no such PCI device' dma_device=
