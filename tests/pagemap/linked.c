@@ -150,6 +150,11 @@ static void used(struct gpu *gpu)
 	bytes = team->areas[0].mem + 3 * PAGE - 5;
 	CHECK_OK(gpu_write(&team->gpus[1], team->areas[1].vm, bytes, sizeof(text), text));
 	CHECK_EQ(counter(gpu, MOCKGPU_COUNTER_PAGES_TO_RAM), home);
+	/* They stay mapped for the next use. */
+	CHECK_EQ(counter(gpu, MOCKGPU_COUNTER_LIVE_PEER_PAGES),
+		 (team->count - 1) * team->areas[0].size / PAGE);
+	for (unsigned int i = 1; i < team->count; i++)
+		CHECK_OK(gpu_vm_destroy(&team->gpus[i], team->areas[i].vm));
 	CHECK_EQ(counter(gpu, MOCKGPU_COUNTER_LIVE_PEER_PAGES), 0);
 	CHECK(!memcmp(bytes, text, sizeof(text)));
 }
