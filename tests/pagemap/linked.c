@@ -246,7 +246,7 @@ static void map_for_use_fails(struct gpu *gpu)
 	area_populate(&team->areas[0]);
 	knob(&team->gpus[0], "fail_device_map", 7);
 	flip_by(team, 1, FLIP);
-	CHECK_PLACE(&team->areas[0], MOCKGPU_PAGE_SYSTEM);
+	CHECK(area_pages(&team->areas[0], MOCKGPU_PAGE_SYSTEM));
 	check_all_devices(team);
 	area_check_cpu(&team->areas[0]);
 }
