@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 #
 # The project's layers: what is laid over a kernel's root, as a tar each.  One is
-# what that Debian release's dkms makes of the sources for that kernel, the other
-# the tests' programs, built with the release's compiler.  Sourced after
-# lib-root.sh.
+# what that Debian release's dkms makes of the sources for that kernel, with or
+# without the examples, the other the tests' programs, built with the release's
+# compiler.  Sourced after lib-root.sh.
 
 MODULES_FILES=(dkms.conf Kbuild Makefile include src mockgpu)
-TESTS_FILES=(include tests)
+TESTS_FILES=(include tests examples)
+EXAMPLES_FILES=(examples)
 
 # What a build in the checkout may have left there.
 BUILD_PRODUCTS=(
@@ -65,6 +66,37 @@ modules_build() {
 	in_root --source "$1:/usr/src/$PACKAGE-$VERSION" --bind "$2:/mnt" --bind "$SCRIPTS/root:/media" "$ROOT" \
 		/media/build-modules "$PACKAGE" "$VERSION" "$RELEASE" /mnt >"$2/log" 2>&1 ||
 		layer_failure "$2" "$KERNEL" "building $PACKAGE $VERSION for Linux $RELEASE"
+}
+
+# examples_find: puts the examples into the layer of modules_find.
+examples_find() {
+	local modules=${LAYERS[0]}
+	scratch_dir
+	project_stage "$SCRATCH/source" "${EXAMPLES_FILES[@]}"
+	cached examples "$KERNEL" "$(examples_key "$SCRATCH/source" "$modules")" \
+		examples_build "$SCRATCH/source/examples" "$modules"
+	rm -rf "$SCRATCH"
+	LAYERS[0]=$REPLY/layer.tar
+}
+
+# The path of what they are built upon has a key of its own.
+examples_key() {
+	{
+		hash_tree "$1"
+		printf '%s\n' "$2"
+		cat "$SCRIPTS/root/build-examples"
+	} | hash_of
+}
+
+# examples_build SOURCE MODULES OUT
+examples_build() {
+	require_space 512
+	note "$KERNEL: building the examples for Linux $RELEASE with dkms"
+	mkdir "$3"
+	in_root --source "$1:/opt/examples" --bind "$(dirname "$2"):/srv" --bind "$3:/mnt" \
+		--bind "$SCRIPTS/root:/media" "$ROOT" \
+		/media/build-examples "/srv/$(basename "$2")" "$RELEASE" /opt/examples /mnt >"$3/log" 2>&1 ||
+		layer_failure "$3" "examples-$KERNEL" "building the examples for Linux $RELEASE"
 }
 
 # tests_find: adds the tests' programs to LAYERS, if there are any.  They are the
