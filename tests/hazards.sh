@@ -19,9 +19,9 @@ SUITES=$TESTS
 PROGRAMS=$(readlink -f "$TESTS/..")
 
 # What memory of a device is exposed to: moving it, its life, locks, differences
-# of kernels, other users of the memory, stock kernels.
+# of kernels, other users of the memory, the kernel's own module, stock kernels.
 HAZARDS=(H{1..14} H15a H15b H{16..27} H28a H28b H29a H29b H30 H{41..47} H48a H48b H{49..52}
-	H53{a,b,c} H{54..56} H57{a,b} H{58,59} H60a H60b H{65..68})
+	H53{a,b,c} H{54..56} H57{a,b} H{58,59} H60a H60b H63 H{65..68})
 
 # rows: HAZARD, TESTS, KERNELS and NOTE of each line of the table.
 rows() {
