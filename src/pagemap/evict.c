@@ -13,6 +13,7 @@
 
 #include <drm/drm_pagemap.h>
 
+#include "compat/anon_vma.h"
 #include "compat/compat.h"
 #include "evict.h"
 #include "job.h"
@@ -91,43 +92,90 @@ static void gsb_evict_commit(struct gsb_job *job)
 	gsb_trace_step(job, GSB_STEP_FINALIZE, start, 0);
 }
 
+/*
+ * What leads to the mappings of a chunk's pages, kept until all entries in page
+ * tables are restored: the last process may end at any time. Neighbours mostly
+ * share it.
+ */
+struct gsb_evict_pins {
+	struct anon_vma *pin[GSB_EVICT_CHUNK];
+	unsigned long count;
+};
+
+static bool gsb_evict_pin(struct gsb_evict_pins *pins, struct folio *folio)
+{
+	struct anon_vma *anon = gsb_anon_vma_get(folio);
+
+	if (!anon)
+		return false;
+	if (pins->count && pins->pin[pins->count - 1] == anon)
+		gsb_anon_vma_put(anon);
+	else
+		pins->pin[pins->count++] = anon;
+	return true;
+}
+
+static void gsb_evict_unpin(struct gsb_evict_pins *pins)
+{
+	while (pins->count)
+		gsb_anon_vma_put(pins->pin[--pins->count]);
+}
+
+/*
+ * Only frames that are in use and mapped are collected; those in between, as
+ * somebody else moves them, are left for another attempt. A free one can still
+ * look like a part of the large folio it last was in, and make core mm pass over
+ * its neighbours.
+ */
+static void gsb_evict_select(struct gsb_job *job, const unsigned long *pfn,
+			     struct gsb_evict_pins *pins)
+{
+	unsigned long i, n = 0;
+
+	for (i = 0; i < job->npages; i++) {
+		struct folio *folio = page_folio(pfn_to_page(pfn[i]));
+
+		if (folio_ref_count(folio) && gsb_evict_pin(pins, folio))
+			job->src[n++] = pfn[i];
+	}
+	job->npages = n;
+}
+
+static int gsb_evict_selected(struct gsb_job *job)
+{
+	int err, short_of_memory;
+
+	gsb_evict_collect(job);
+	short_of_memory = gsb_evict_place(job);
+	/* What has a place goes home all the same. */
+	err = gsb_job_transfer(job);
+	if (err)
+		gsb_job_unplace(job);
+	gsb_evict_commit(job);
+
+	err = err ?: short_of_memory;
+	gsb_trace_migrate(job, err);
+	return err;
+}
+
 static int gsb_evict_chunk(struct drm_pagemap_devmem *devmem,
-			   const unsigned long *pfn, unsigned long npages)
+			   const unsigned long *pfn, unsigned long npages,
+			   struct gsb_evict_pins *pins)
 {
 	struct gsb_job job;
-	int err, short_of_memory;
+	int err;
 
 	err = gsb_job_init(&job, devmem, npages, GSB_CAUSE_EVICTION, GFP_KERNEL);
 	if (err)
 		return err;
-	memcpy(job.src, pfn, npages * sizeof(*pfn));
 
-	gsb_evict_collect(&job);
-	short_of_memory = gsb_evict_place(&job);
-	/* What has a place goes home all the same. */
-	err = gsb_job_transfer(&job);
-	if (err)
-		gsb_job_unplace(&job);
-	gsb_evict_commit(&job);
-
-	err = err ?: short_of_memory;
-	gsb_trace_migrate(&job, err);
+	pins->count = 0;
+	gsb_evict_select(&job, pfn, pins);
+	if (job.npages)
+		err = gsb_evict_selected(&job);
+	gsb_evict_unpin(pins);
 	gsb_job_fini(&job);
 	return err;
-}
-
-/*
- * Keep the frames in use. A free one can still look like a part of the large
- * folio it last was in, and make core mm pass over its neighbours.
- */
-static unsigned long gsb_evict_in_use(unsigned long *pfn, unsigned long npages)
-{
-	unsigned long i, n = 0;
-
-	for (i = 0; i < npages; i++)
-		if (page_count(pfn_to_page(pfn[i])))
-			pfn[n++] = pfn[i];
-	return n;
 }
 
 /* A chunk ends where a large folio may end: none is cut in two. */
@@ -140,7 +188,8 @@ static unsigned long gsb_evict_chunk_pages(unsigned long pfn,
 }
 
 static int gsb_evict_pfns(struct drm_pagemap_devmem *devmem,
-			  const unsigned long *pfn, unsigned long npages)
+			  const unsigned long *pfn, unsigned long npages,
+			  struct gsb_evict_pins *pins)
 {
 	unsigned long i, n;
 	int ret = 0;
@@ -149,7 +198,7 @@ static int gsb_evict_pfns(struct drm_pagemap_devmem *devmem,
 		int err;
 
 		n = gsb_evict_chunk_pages(pfn[i], npages - i);
-		err = gsb_evict_chunk(devmem, pfn + i, n);
+		err = gsb_evict_chunk(devmem, pfn + i, n, pins);
 		/* The others may well move: go on, report the first. */
 		if (err && !ret)
 			ret = err;
@@ -170,17 +219,18 @@ static int gsb_evict_pfns(struct drm_pagemap_devmem *devmem,
 int gsb_evict_once(struct drm_pagemap_devmem *devmem)
 {
 	unsigned long npages = devmem->size >> PAGE_SHIFT;
+	struct gsb_evict_pins *pins;
 	unsigned long *pfn;
-	int err;
+	int err = -ENOMEM;
 
+	pins = kmalloc(sizeof(*pins), GFP_KERNEL);
 	pfn = kvcalloc(npages, sizeof(*pfn), GFP_KERNEL);
-	if (!pfn)
-		return -ENOMEM;
-	err = devmem->ops->populate_devmem_pfn(devmem, npages, pfn);
-	if (!err)
-		err = gsb_evict_pfns(devmem, pfn,
-				     gsb_evict_in_use(pfn, npages));
+	if (pins && pfn) {
+		err = devmem->ops->populate_devmem_pfn(devmem, npages, pfn);
+		err = err ?: gsb_evict_pfns(devmem, pfn, npages, pins);
+	}
 	kvfree(pfn);
+	kfree(pins);
 	return err;
 }
 

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * Keep what leads from an anonymous page to its mappings.
+ *
+ * Whoever unmaps a page without holding on to one of its mappings has to do that,
+ * or the last process may end meanwhile and take it along, although core mm still
+ * wants to go through it to look for entries to restore. Core mm has functions
+ * for this, but exports neither the one that takes a reference nor the one that
+ * frees.
+ */
+#include <linux/mm.h>
+#include <linux/rcupdate.h>
+#include <linux/rmap.h>
+#include <linux/slab.h>
+
+#include "anon_vma.h"
+
+/* 6.17 gave the bits in folio->mapping another name. */
+#ifdef FOLIO_MAPPING_ANON
+#define GSB_MAPPING_ANON	FOLIO_MAPPING_ANON
+#define GSB_MAPPING_FLAGS	FOLIO_MAPPING_FLAGS
+#else
+#define GSB_MAPPING_ANON	PAGE_MAPPING_ANON
+#define GSB_MAPPING_FLAGS	PAGE_MAPPING_FLAGS
+#endif
+
+/* As long as it is mapped what this returns is in use. */
+static struct anon_vma *gsb_anon_vma_of(struct folio *folio)
+{
+	unsigned long mapping = (unsigned long)READ_ONCE(folio->mapping);
+
+	if ((mapping & GSB_MAPPING_FLAGS) != GSB_MAPPING_ANON ||
+	    !folio_mapped(folio))
+		return NULL;
+	return (struct anon_vma *)(mapping - GSB_MAPPING_ANON);
+}
+
+/**
+ * gsb_anon_vma_get() - keep the way from a page to its mappings
+ * @folio: the page; it need not be locked, nor kept from being freed
+ *
+ * The memory of such an object stays one for a grace period after it is freed, so
+ * it can be looked at before it is known to be the right one.
+ *
+ * Context: Process context.
+ * Return: What gsb_anon_vma_put() lets go of; NULL for a page that is not
+ * anonymous or just now not mapped.
+ */
+struct anon_vma *gsb_anon_vma_get(struct folio *folio)
+{
+	struct anon_vma *anon;
+
+	rcu_read_lock();
+	anon = gsb_anon_vma_of(folio);
+	if (anon && !atomic_inc_not_zero(&anon->refcount))
+		anon = NULL;
+	rcu_read_unlock();
+
+	if (anon && gsb_anon_vma_of(folio) != anon) {
+		gsb_anon_vma_put(anon);
+		anon = NULL;
+	}
+	return anon;
+}
+
+/* Who had it locked last may not be done with unlocking it. */
+static void gsb_anon_vma_free(struct anon_vma *anon)
+{
+	struct rw_semaphore *lock = &anon->root->rwsem;
+
+	if (rwsem_is_locked(lock)) {
+		down_write(lock);
+		up_write(lock);
+	}
+	kfree(anon);
+}
+
+/**
+ * gsb_anon_vma_put() - let go of what gsb_anon_vma_get() returned
+ * @anon: the object
+ *
+ * Context: May sleep.
+ */
+void gsb_anon_vma_put(struct anon_vma *anon)
+{
+	struct anon_vma *root = anon->root;
+
+	if (!atomic_dec_and_test(&anon->refcount))
+		return;
+	gsb_anon_vma_free(anon);
+	if (root != anon && atomic_dec_and_test(&root->refcount))
+		gsb_anon_vma_free(root);
+}

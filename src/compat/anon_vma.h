@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+#ifndef GSB_COMPAT_ANON_VMA_H
+#define GSB_COMPAT_ANON_VMA_H
+
+struct anon_vma;
+struct folio;
+
+struct anon_vma *gsb_anon_vma_get(struct folio *folio);
+void gsb_anon_vma_put(struct anon_vma *anon);
+
+#endif
