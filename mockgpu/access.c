@@ -24,8 +24,9 @@
 #include "svm.h"
 #include "vm.h"
 
-/* How long the device may keep losing a page before it was used. */
+/* How long, and at least how often, the device may lose a page before its use. */
 #define MOCKGPU_ACCESS_PATIENCE	(2 * HZ)
+#define MOCKGPU_ACCESS_TRIES	8
 
 /* One command: what is left of a chunk is [@start, @end), with @data in @buffer. */
 struct mockgpu_access {
@@ -122,6 +123,7 @@ static int mockgpu_access_reach(struct mockgpu_access *access)
 {
 	unsigned long deadline = jiffies + MOCKGPU_ACCESS_PATIENCE;
 	unsigned long start = access->start;
+	unsigned int tries = 0;
 	int ret;
 
 	do {
@@ -130,11 +132,14 @@ static int mockgpu_access_reach(struct mockgpu_access *access)
 			return ret;
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		if (start != access->start)
+		if (start != access->start) {
 			deadline = jiffies + MOCKGPU_ACCESS_PATIENCE;
+			tries = 0;
+		}
 		start = access->start;
 		cond_resched();
-	} while (time_before(jiffies, deadline));
+	} while (++tries < MOCKGPU_ACCESS_TRIES ||
+		 time_before(jiffies, deadline));
 
 	return -EBUSY;
 }

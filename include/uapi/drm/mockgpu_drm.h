@@ -163,7 +163,7 @@ enum drm_mockgpu_access_op {
  *
  * Errors: -EFAULT no mapping, no permission, bad @data or a page of another
  * device that did not come home, -EBUSY the mapping kept changing for 2 s, -EIO
- * the device caught a bad address, -EOPNOTSUPP it would write to a copy of the
+ * the device caught a bad address, -EOPNOTSUPP it would get a copy of the
  * memory (a bounce buffer), -ENOMEM, -ENODEV the device is gone, -EINTR the
  * caller was killed.
  */
