@@ -132,26 +132,30 @@ static const struct drm_gpusvm_ops svmsum_ops = {
 	.invalidate = svmsum_invalidate,
 };
 
-static struct svmsum_range *svmsum_vm_next_unmapped(struct svmsum_vm *vm)
+static struct svmsum_range *svmsum_vm_first_unmapped(struct svmsum_vm *vm)
 {
 	struct svmsum_range *range;
 
 	drm_gpusvm_notifier_lock(&vm->svm);
 	range = list_first_entry_or_null(&vm->unmapped, struct svmsum_range,
 					 link);
-	if (range)
-		list_del_init(&range->link);
 	drm_gpusvm_notifier_unlock(&vm->svm);
 	return range;
 }
 
-/* Called with vm->lock held. What is still there of a range gets a new one. */
+/*
+ * Called with vm->lock held. What is still there of a range gets a new one. It
+ * leaves the list after the tree, or another event could put it there again.
+ */
 static void svmsum_vm_remove_unmapped(struct svmsum_vm *vm)
 {
 	struct svmsum_range *range;
 
-	while ((range = svmsum_vm_next_unmapped(vm))) {
+	while ((range = svmsum_vm_first_unmapped(vm))) {
 		drm_gpusvm_range_remove(&vm->svm, &range->base);
+		drm_gpusvm_notifier_lock(&vm->svm);
+		list_del_init(&range->link);
+		drm_gpusvm_notifier_unlock(&vm->svm);
 		drm_gpusvm_range_put(&range->base);
 	}
 }
