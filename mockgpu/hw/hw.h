@@ -168,11 +168,6 @@ void mockgpu_hw_mmu_flush(struct mockgpu_hw_mmu *mmu, u64 start, u64 end);
 int mockgpu_hw_access(struct mockgpu_hw_mmu *mmu, u64 addr, size_t size,
 		      const struct mockgpu_hw_work *work);
 
-int mockgpu_hw_access_vram(struct mockgpu_hw *hw, u64 offset, size_t size,
-			   const struct mockgpu_hw_work *work);
-int mockgpu_hw_access_bus(struct mockgpu_hw *hw, struct mockgpu_hw_addr addr,
-			  size_t size, const struct mockgpu_hw_work *work);
-
 /**
  * mockgpu_hw_knob_hits() - count one event against a countdown knob
  * @knob: the events until failure, 0 for never

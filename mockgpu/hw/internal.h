@@ -126,6 +126,10 @@ int mockgpu_hw_link_begin(struct mockgpu_hw *hw,
 int mockgpu_hw_link_end(struct mockgpu_hw *hw,
 			struct mockgpu_hw_target *target);
 void mockgpu_hw_copy_init(struct mockgpu_hw *hw);
+int mockgpu_hw_access_vram(struct mockgpu_hw *hw, u64 offset, size_t size,
+			   const struct mockgpu_hw_work *work);
+int mockgpu_hw_access_bus(struct mockgpu_hw *hw, struct mockgpu_hw_addr addr,
+			  size_t size, const struct mockgpu_hw_work *work);
 void mockgpu_hw_vram_init(struct mockgpu_hw_vram *vram);
 bool mockgpu_hw_vram_has(struct mockgpu_hw *hw, u64 offset, u64 size);
 void *mockgpu_hw_vram_begin(struct mockgpu_hw *hw, u64 offset, u64 size,
