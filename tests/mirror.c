@@ -153,6 +153,22 @@ static struct area file_area(struct gpu *gpu, int fd, size_t size, int flags)
 }
 
 /* Part of a mapping has no file behind it; the rest is none the worse for it. */
+/*
+ * The process has seen all of it, as the page of zeroes: each page has to be copied
+ * for the device, which changes what the device is about to map.
+ */
+static void zeroes_then_written(struct gpu *gpu)
+{
+	struct area area = area_new(gpu, HUGE_PAGE, 0, MEM_SMALL);
+
+	for (size_t i = 0; i < area.size; i += PAGE)
+		CHECK_EQ(*(volatile uint64_t *)(area.mem + i), 0);
+	CHECK_OK(gpu_fill(gpu, area.vm, area.mem, area.size, FLIP));
+	for (size_t i = 0; i < area.size; i += PAGE)
+		CHECK_EQ(*(volatile uint64_t *)(area.mem + i), FLIP);
+	check_no_errors(gpu);
+}
+
 static void end_of_file(struct gpu *gpu)
 {
 	int fd = file_new(5 * PAGE);
@@ -356,6 +372,7 @@ static const struct test tests[] = {
 	{ "replaced", replaced, 0, 0 },
 	{ "protected", protected, 0, 0 },
 	{ "read-then-written", read_then_written, 0, 0 },
+	{ "zeroes-then-written", zeroes_then_written, 0, 0 },
 	{ "end-of-file", end_of_file, 0, 0 },
 	{ "private-file", private_file, 0, 0 },
 	{ "written-back", written_back, 0, 0 },
