@@ -12,7 +12,7 @@
 #include "drv.h"
 #include "hw/hw.h"
 #include "linger.h"
-#include "svm.h"
+#include "space.h"
 
 static struct mockgpu_config mockgpu_config;
 static struct platform_device *mockgpu_devices[MOCKGPU_MAX_DEVICES];
@@ -92,13 +92,13 @@ static int __init mockgpu_init(void)
 	if (ret)
 		goto release;
 
-	ret = mockgpu_svm_module_init();
+	ret = mockgpu_space_module_init();
 	if (ret)
 		goto end_linger;
 
 	ret = platform_driver_register(&mockgpu_platform_driver);
 	if (ret)
-		goto end_svm;
+		goto end_space;
 
 	ret = mockgpu_add_devices();
 	if (ret)
@@ -109,8 +109,8 @@ static int __init mockgpu_init(void)
 
 unregister:
 	platform_driver_unregister(&mockgpu_platform_driver);
-end_svm:
-	mockgpu_svm_module_exit();
+end_space:
+	mockgpu_space_module_exit();
 end_linger:
 	mockgpu_linger_exit();
 release:
@@ -122,7 +122,7 @@ static void __exit mockgpu_exit(void)
 {
 	mockgpu_remove_devices(mockgpu_config.devices);
 	platform_driver_unregister(&mockgpu_platform_driver);
-	mockgpu_svm_module_exit();
+	mockgpu_space_module_exit();
 	mockgpu_linger_exit();
 	mockgpu_config_release(&mockgpu_config);
 }

@@ -1,277 +1,100 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * The mirror of an address space: ranges, their pages, and the device's page
- * table. It grows by faults of the device, and shrinks when the kernel says that
- * something changes. Who owns what: a range belongs to the SVM module's tree, its
- * pages to us; they are unmapped before the range is removed.
- *
- * Locks: mockgpu_svm.lock (the driver lock of the SVM module) -> mmap_lock ->
- * notifier lock of the SVM module -> that of the MMU for flushes;
- * mockgpu_svm.garbage_lock is a leaf inside of all. Invalidations come with the
- * notifier lock held for writing, and may come from reclaim: nothing is allocated
- * under it. The garbage collector takes mockgpu_svm.lock, so it is a worker.
+ * What a device has of an address space: it grows by faults of the device, and
+ * shrinks when the kernel says that something changes, which is in space.c; the
+ * locks are explained there.
  */
 #include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
-#include <linux/sizes.h>
 #include <linux/slab.h>
 
 #include "device.h"
 #include "hw/hw.h"
 #include "pagemap.h"
+#include "space.h"
 #include "svm.h"
-
-#define MOCKGPU_SVM_NOTIFIER_SIZE	SZ_512M
 
 /* How long a range may keep changing before its user gives up. */
 #define MOCKGPU_SVM_PATIENCE	(2 * HZ)
 /* How long after a race that was lost no large ranges are tried. */
 #define MOCKGPU_SVM_SMALL	HZ
 
-static struct workqueue_struct *mockgpu_svm_queue;
-
-static const unsigned long mockgpu_svm_chunks[] = { SZ_2M, SZ_64K, PAGE_SIZE };
-
-/*
- * @pages are the device's; @writable says for what they are in the page table, as
- * long as they are valid; @garbage is not empty when the range is to go.
- */
-struct mockgpu_range {
-	struct drm_gpusvm_range base;
-	struct drm_gpusvm_pages pages;
-	bool writable;			/* under the notifier lock */
-	struct list_head garbage;
-};
-
-static struct mockgpu_svm *to_mockgpu_svm(struct drm_gpusvm *base)
-{
-	return container_of(base, struct mockgpu_svm, base);
-}
-
-static struct mockgpu_range *to_mockgpu_range(struct drm_gpusvm_range *base)
-{
-	return container_of(base, struct mockgpu_range, base);
-}
-
-static unsigned long mockgpu_range_npages(struct mockgpu_range *range)
-{
-	return drm_gpusvm_range_size(&range->base) >> PAGE_SHIFT;
-}
-
-static struct drm_gpusvm_range *mockgpu_range_alloc(struct drm_gpusvm *base)
-{
-	struct mockgpu_svm *svm = to_mockgpu_svm(base);
-	struct mockgpu_range *range = kzalloc(sizeof(*range),
-					      GFP_KERNEL_ACCOUNT);
-
-	if (!range)
-		return NULL;
-
-	drm_gpusvm_init_pages(&range->pages, &svm->mdev->drm);
-	INIT_LIST_HEAD(&range->garbage);
-	return &range->base;
-}
-
-static void mockgpu_range_free(struct drm_gpusvm_range *base)
-{
-	struct mockgpu_range *range = to_mockgpu_range(base);
-
-	drm_gpusvm_free_pages(base->gpusvm, &range->pages,
-			      mockgpu_range_npages(range));
-	kfree(range);
-}
-
-/* With the notifier lock held: nothing leads to the pages any more. */
-static void mockgpu_range_unbind(struct mockgpu_svm *svm,
-				 struct mockgpu_range *range)
-{
-	u64 start = drm_gpusvm_range_start(&range->base);
-	u64 end = drm_gpusvm_range_end(&range->base);
-
-	mockgpu_hw_mmu_unmap(svm->mmu, start, end);
-	mockgpu_hw_mmu_flush(svm->mmu, start, end);
-}
-
-static void mockgpu_range_discard(struct mockgpu_svm *svm,
-				  struct mockgpu_range *range,
-				  const struct mmu_notifier_range *mmu_range)
-{
-	drm_gpusvm_range_set_unmapped(&range->base, &range->pages, 1,
-				      mmu_range);
-
-	spin_lock(&svm->garbage_lock);
-	if (list_empty(&range->garbage))
-		list_add_tail(&range->garbage, &svm->garbage);
-	spin_unlock(&svm->garbage_lock);
-	queue_work(mockgpu_svm_queue, &svm->garbage_work);
-}
-
-/* First out of the page table, then once out of the TLB, and then unmapped. */
-static void mockgpu_svm_invalidate(struct drm_gpusvm *base,
-				   struct drm_gpusvm_notifier *notifier,
-				   const struct mmu_notifier_range *mmu_range)
-{
-	const struct drm_gpusvm_ctx ctx = { .in_notifier = true };
-	unsigned long start = mmu_range->start, end = mmu_range->end;
-	struct mockgpu_svm *svm = to_mockgpu_svm(base);
-	struct drm_gpusvm_range *range = NULL;
-	unsigned long first = ULONG_MAX, last = 0;
-
-	drm_gpusvm_for_each_range(range, notifier, start, end) {
-		first = min(first, drm_gpusvm_range_start(range));
-		last = drm_gpusvm_range_end(range);
-		mockgpu_hw_mmu_unmap(svm->mmu, drm_gpusvm_range_start(range),
-				     last);
-	}
-	if (first > last)
-		return;
-	mockgpu_hw_mmu_flush(svm->mmu, first, last);
-
-	range = NULL;
-	drm_gpusvm_for_each_range(range, notifier, start, end) {
-		drm_gpusvm_unmap_pages(base, &to_mockgpu_range(range)->pages,
-				       drm_gpusvm_range_size(range) >>
-				       PAGE_SHIFT, &ctx);
-		if (mmu_range->event == MMU_NOTIFY_UNMAP)
-			mockgpu_range_discard(svm, to_mockgpu_range(range),
-					      mmu_range);
-	}
-}
-
-static const struct drm_gpusvm_ops mockgpu_svm_ops = {
-	.range_alloc = mockgpu_range_alloc,
-	.range_free = mockgpu_range_free,
-	.invalidate = mockgpu_svm_invalidate,
-};
-
-/* Once it is out of the tree no invalidation finds it to be garbage again. */
-static void mockgpu_range_remove(struct mockgpu_svm *svm,
-				 struct mockgpu_range *range)
-{
-	const struct drm_gpusvm_ctx ctx = {};
-
-	lockdep_assert_held(&svm->lock);
-
-	drm_gpusvm_range_get(&range->base);
-	drm_gpusvm_notifier_lock(&svm->base);
-	mockgpu_range_unbind(svm, range);
-	drm_gpusvm_notifier_unlock(&svm->base);
-	drm_gpusvm_unmap_pages(&svm->base, &range->pages,
-			       mockgpu_range_npages(range), &ctx);
-	drm_gpusvm_range_remove(&svm->base, &range->base);
-
-	spin_lock(&svm->garbage_lock);
-	list_del_init(&range->garbage);
-	spin_unlock(&svm->garbage_lock);
-	drm_gpusvm_range_put(&range->base);
-}
-
-static struct mockgpu_range *mockgpu_svm_first_garbage(struct mockgpu_svm *svm)
-{
-	struct mockgpu_range *range;
-
-	spin_lock(&svm->garbage_lock);
-	range = list_first_entry_or_null(&svm->garbage, struct mockgpu_range,
-					 garbage);
-	spin_unlock(&svm->garbage_lock);
-	return range;
-}
-
-static void mockgpu_svm_collect_garbage(struct mockgpu_svm *svm)
-{
-	struct mockgpu_range *range;
-
-	while ((range = mockgpu_svm_first_garbage(svm)))
-		mockgpu_range_remove(svm, range);
-}
-
-static void mockgpu_svm_garbage_work(struct work_struct *work)
-{
-	struct mockgpu_svm *svm = container_of(work, struct mockgpu_svm,
-					       garbage_work);
-
-	mutex_lock(&svm->lock);
-	mockgpu_svm_collect_garbage(svm);
-	mutex_unlock(&svm->lock);
-}
-
 /**
  * mockgpu_svm_init() - begin to mirror an address space
  * @svm: filled
  * @mdev: the device; both have to stay
  * @mm: the address space, which is kept
+ * @shared: have the same ranges as others that mirror it and say so
  *
  * Context: Process context, may sleep.
- * Return: 0 or -ENOMEM.
+ * Return: 0, -ENOMEM, or -EBUSY when too many share the ranges.
  */
 int mockgpu_svm_init(struct mockgpu_svm *svm, struct mockgpu_device *mdev,
-		     struct mm_struct *mm)
+		     struct mm_struct *mm, bool shared)
 {
 	int ret;
 
 	svm->mdev = mdev;
-	svm->small_until = jiffies;
-	mutex_init(&svm->lock);
-	spin_lock_init(&svm->garbage_lock);
-	INIT_LIST_HEAD(&svm->garbage);
-	INIT_WORK(&svm->garbage_work, mockgpu_svm_garbage_work);
-
 	svm->mmu = mockgpu_hw_mmu_create(mdev->hw);
 	if (!svm->mmu)
 		return -ENOMEM;
 
-	ret = drm_gpusvm_init(&svm->base, "mockgpu", mm, 0, mm->task_size,
-			      MOCKGPU_SVM_NOTIFIER_SIZE, &mockgpu_svm_ops,
-			      mockgpu_svm_chunks,
-			      ARRAY_SIZE(mockgpu_svm_chunks));
-	if (ret) {
-		mockgpu_hw_mmu_destroy(svm->mmu);
-		return ret;
+	svm->space = mockgpu_space_get(mm, shared);
+	if (IS_ERR(svm->space)) {
+		ret = PTR_ERR(svm->space);
+		goto destroy_mmu;
 	}
-	drm_gpusvm_driver_set_lock(&svm->base, &svm->lock);
-	return 0;
+	ret = mockgpu_space_sit(svm->space, svm);
+	if (!ret)
+		return 0;
+
+	mockgpu_space_put(svm->space);
+destroy_mmu:
+	mockgpu_hw_mmu_destroy(svm->mmu);
+	return ret;
 }
 
 /**
  * mockgpu_svm_clear() - forget all that the device had of the address space
  * @svm: the mirror
  *
- * Context: Process context, may sleep; no lock of @svm held.
+ * Context: Process context, may sleep; no lock of the address space held.
  */
 void mockgpu_svm_clear(struct mockgpu_svm *svm)
 {
-	struct drm_gpusvm_notifier *notifier, *next_notifier;
-	struct drm_gpusvm_range *range, *next;
-
-	mutex_lock(&svm->lock);
-	drm_gpusvm_for_each_notifier_safe(notifier, next_notifier, &svm->base,
-					  0, ULONG_MAX)
-		drm_gpusvm_for_each_range_safe(range, next, notifier, 0,
-					       ULONG_MAX)
-			mockgpu_range_remove(svm, to_mockgpu_range(range));
-	mutex_unlock(&svm->lock);
+	mockgpu_space_clear(svm->space, svm);
 }
 
 /**
  * mockgpu_svm_fini() - undo mockgpu_svm_init()
- * @svm: the mirror, cleared, which nobody uses any more
+ * @svm: the mirror, which nobody uses any more
  *
  * Context: Process context, may sleep.
  */
 void mockgpu_svm_fini(struct mockgpu_svm *svm)
 {
-	drm_gpusvm_fini(&svm->base);
-	/* With no notifier left nobody queues it again. */
-	cancel_work_sync(&svm->garbage_work);
+	mockgpu_space_rise(svm->space, svm);
+	mockgpu_space_put(svm->space);
 	mockgpu_hw_mmu_destroy(svm->mmu);
+}
+
+static struct drm_gpusvm *mockgpu_svm_base(const struct mockgpu_svm *svm)
+{
+	return &svm->space->base;
+}
+
+static struct drm_gpusvm_pages *mockgpu_svm_pages(const struct mockgpu_svm *svm,
+						  struct mockgpu_range *range)
+{
+	return &range->pages[svm->seat];
 }
 
 /* With the notifier lock held, for pages that are valid. */
 static void mockgpu_range_bind(struct mockgpu_svm *svm,
 			       struct mockgpu_range *range, bool write)
 {
-	const struct drm_pagemap_addr *addr = range->pages.dma_addr;
+	const struct drm_pagemap_addr *addr = mockgpu_svm_pages(svm, range)->dma_addr;
 	unsigned long pos = drm_gpusvm_range_start(&range->base);
 	unsigned long end = drm_gpusvm_range_end(&range->base);
 
@@ -281,7 +104,7 @@ static void mockgpu_range_bind(struct mockgpu_svm *svm,
 		pos += PAGE_SIZE << addr->order;
 		addr++;
 	}
-	range->writable = write;
+	__assign_bit(svm->seat, &range->writable, write);
 }
 
 static int mockgpu_range_bind_valid(struct mockgpu_svm *svm,
@@ -289,12 +112,12 @@ static int mockgpu_range_bind_valid(struct mockgpu_svm *svm,
 {
 	int ret = -EBUSY;
 
-	drm_gpusvm_notifier_lock(&svm->base);
-	if (drm_gpusvm_pages_valid(&svm->base, &range->pages)) {
+	drm_gpusvm_notifier_lock(mockgpu_svm_base(svm));
+	if (drm_gpusvm_pages_valid(mockgpu_svm_base(svm), mockgpu_svm_pages(svm, range))) {
 		mockgpu_range_bind(svm, range, write);
 		ret = 0;
 	}
-	drm_gpusvm_notifier_unlock(&svm->base);
+	drm_gpusvm_notifier_unlock(mockgpu_svm_base(svm));
 	return ret;
 }
 
@@ -307,12 +130,12 @@ static bool mockgpu_range_serves(struct mockgpu_svm *svm,
 {
 	bool serves;
 
-	drm_gpusvm_notifier_lock(&svm->base);
-	serves = drm_gpusvm_pages_valid(&svm->base, &range->pages) &&
-		 (range->writable || !write);
+	drm_gpusvm_notifier_lock(mockgpu_svm_base(svm));
+	serves = drm_gpusvm_pages_valid(mockgpu_svm_base(svm), mockgpu_svm_pages(svm, range)) &&
+		 (test_bit(svm->seat, &range->writable) || !write);
 	if (!serves)
-		mockgpu_range_unbind(svm, range);
-	drm_gpusvm_notifier_unlock(&svm->base);
+		mockgpu_space_unbind(svm->space, range, svm->seat);
+	drm_gpusvm_notifier_unlock(mockgpu_svm_base(svm));
 	return serves;
 }
 
@@ -326,8 +149,8 @@ static int mockgpu_range_make_valid(struct mockgpu_svm *svm,
 
 	ret = mockgpu_hw_mmu_prepare(svm->mmu, start, end);
 	if (!ret)
-		ret = drm_gpusvm_get_pages(&svm->base, &range->pages,
-					   svm->base.mm,
+		ret = drm_gpusvm_get_pages(mockgpu_svm_base(svm), mockgpu_svm_pages(svm, range),
+					   mockgpu_svm_base(svm)->mm,
 					   &range->base.notifier->notifier,
 					   start, end, ctx);
 	return ret ?: mockgpu_range_bind_valid(svm, range, !ctx->read_only);
@@ -370,13 +193,13 @@ static int mockgpu_range_help(struct mockgpu_svm *svm,
 		return -EBUSY;
 	if (error == -ENOMEM &&
 	    mockgpu_range_has_vram(svm, range, ctx->device_private_page_owner))
-		return drm_gpusvm_range_evict(&svm->base, &range->base) ?:
+		return drm_gpusvm_range_evict(mockgpu_svm_base(svm), &range->base) ?:
 		       -EBUSY;
 	if ((error == -EFAULT || error == -EBUSY) &&
 	    mockgpu_range_npages(range) > 1) {
 		if (error == -EBUSY)
-			svm->small_until = jiffies + MOCKGPU_SVM_SMALL;
-		mockgpu_range_remove(svm, range);
+			svm->space->small_until = jiffies + MOCKGPU_SVM_SMALL;
+		mockgpu_space_remove(svm->space, range);
 		return -E2BIG;
 	}
 	return error;
@@ -390,7 +213,7 @@ static int mockgpu_svm_fault_in(struct mockgpu_svm *svm, unsigned long addr,
 	struct mockgpu_range *range;
 	int ret;
 
-	base = drm_gpusvm_range_find_or_insert(&svm->base, addr, start, end,
+	base = drm_gpusvm_range_find_or_insert(mockgpu_svm_base(svm), addr, start, end,
 					       ctx);
 	if (IS_ERR(base))
 		return PTR_ERR(base);
@@ -416,10 +239,10 @@ static int mockgpu_svm_fault_locked(struct mockgpu_svm *svm,
 	unsigned long page = PAGE_ALIGN_DOWN(addr);
 	int ret = -E2BIG;
 
-	mockgpu_svm_collect_garbage(svm);
-	if (time_after_eq(jiffies, svm->small_until))
+	mockgpu_space_collect_garbage(svm->space);
+	if (time_after_eq(jiffies, svm->space->small_until))
 		ret = mockgpu_svm_fault_in(svm, addr, 0,
-					   svm->base.mm->task_size, &ctx);
+					   mockgpu_svm_base(svm)->mm->task_size, &ctx);
 	/* The first one may still find a large range that is there. */
 	if (ret == -E2BIG)
 		ret = mockgpu_svm_fault_in(svm, addr, page, page + PAGE_SIZE,
@@ -435,11 +258,11 @@ static int mockgpu_svm_fault_once(struct mockgpu_svm *svm, unsigned long addr,
 {
 	int ret;
 
-	ret = mutex_lock_killable(&svm->lock);
+	ret = mutex_lock_killable(&svm->space->lock);
 	if (ret)
 		return ret;
 	ret = mockgpu_svm_fault_locked(svm, addr, write);
-	mutex_unlock(&svm->lock);
+	mutex_unlock(&svm->space->lock);
 	return ret;
 }
 
@@ -482,26 +305,4 @@ int mockgpu_svm_fault(struct mockgpu_svm *svm, unsigned long addr, bool write)
 	default:
 		return ret;
 	}
-}
-
-/**
- * mockgpu_svm_module_init() - make the queue of the garbage collectors
- *
- * Context: Module init.
- * Return: 0 or -ENOMEM.
- */
-int mockgpu_svm_module_init(void)
-{
-	mockgpu_svm_queue = alloc_workqueue("mockgpu_svm", WQ_UNBOUND, 0);
-	return mockgpu_svm_queue ? 0 : -ENOMEM;
-}
-
-/**
- * mockgpu_svm_module_exit() - undo mockgpu_svm_module_init()
- *
- * Context: Module exit: there are no mirrors any more.
- */
-void mockgpu_svm_module_exit(void)
-{
-	destroy_workqueue(mockgpu_svm_queue);
 }

@@ -3,7 +3,7 @@
  * VMs and their ids.
  *
  * Locks: the lock inside of the xarray of a file, for looking up ids; nothing
- * is taken inside of it. mockgpu_device.vms_lock -> mockgpu_svm.lock: the end of
+ * is taken inside of it. mockgpu_device.vms_lock -> mockgpu_space.lock: the end of
  * a VM and that of the device's binding wait for each other.
  */
 #include <linux/sched/mm.h>
@@ -82,7 +82,8 @@ struct mockgpu_vm *mockgpu_vm_lookup(struct drm_file *file, u32 id)
 	return vm;
 }
 
-static int mockgpu_vm_init(struct mockgpu_vm *vm, struct mockgpu_device *mdev)
+static int mockgpu_vm_init(struct mockgpu_vm *vm, struct mockgpu_device *mdev,
+			   bool shared)
 {
 	int ret;
 
@@ -90,7 +91,7 @@ static int mockgpu_vm_init(struct mockgpu_vm *vm, struct mockgpu_device *mdev)
 	if (IS_ERR(vm->dpagemap))
 		return PTR_ERR(vm->dpagemap);
 
-	ret = mockgpu_svm_init(&vm->svm, mdev, current->mm);
+	ret = mockgpu_svm_init(&vm->svm, mdev, current->mm, shared);
 	if (ret) {
 		drm_pagemap_put(vm->dpagemap);
 		return ret;
@@ -109,7 +110,8 @@ static int mockgpu_vm_init(struct mockgpu_vm *vm, struct mockgpu_device *mdev)
 	return 0;
 }
 
-static struct mockgpu_vm *mockgpu_vm_create(struct mockgpu_device *mdev)
+static struct mockgpu_vm *mockgpu_vm_create(struct mockgpu_device *mdev,
+					    bool shared)
 {
 	struct mockgpu_vm *vm = kzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
 	int ret;
@@ -117,7 +119,7 @@ static struct mockgpu_vm *mockgpu_vm_create(struct mockgpu_device *mdev)
 	if (!vm)
 		return ERR_PTR(-ENOMEM);
 
-	ret = mockgpu_vm_init(vm, mdev);
+	ret = mockgpu_vm_init(vm, mdev, shared);
 	if (!ret)
 		return vm;
 
@@ -148,8 +150,8 @@ void mockgpu_vm_clear_all(struct mockgpu_device *mdev)
  * @file: the file
  *
  * Context: Process context, may sleep.
- * Return: 0, -EINVAL, -ENOMEM, -EBUSY when the file has too many, -ENODEV,
- * -EINTR.
+ * Return: 0, -EINVAL, -ENOMEM, -EBUSY when the file, or those that share the
+ * ranges, are too many, -ENODEV, -EINTR.
  */
 int mockgpu_vm_create_ioctl(struct drm_device *drm, void *data,
 			    struct drm_file *file)
@@ -159,10 +161,11 @@ int mockgpu_vm_create_ioctl(struct drm_device *drm, void *data,
 	struct mockgpu_vm *vm;
 	int ret;
 
-	if (args->flags)
+	if (args->flags & ~MOCKGPU_VM_SHARED)
 		return -EINVAL;
 
-	vm = mockgpu_vm_create(mockgpu_device_from_drm(drm));
+	vm = mockgpu_vm_create(mockgpu_device_from_drm(drm),
+			       args->flags & MOCKGPU_VM_SHARED);
 	if (IS_ERR(vm))
 		return PTR_ERR(vm);
 

@@ -537,7 +537,7 @@ static void counters_fields(struct gpu *gpu)
 
 static void vm_fields(struct gpu *gpu)
 {
-	struct drm_mockgpu_vm vm = { .flags = 1 };
+	struct drm_mockgpu_vm vm = { .flags = ~MOCKGPU_VM_SHARED };
 	uint64_t live = counter(gpu, MOCKGPU_COUNTER_LIVE_VMS);
 
 	CHECK_RET(gpu_ioctl(gpu, DRM_IOCTL_MOCKGPU_VM_CREATE, &vm), -EINVAL);

@@ -18,7 +18,7 @@ extern "C" {
 #endif
 
 /* Grows with every addition to this file. */
-#define MOCKGPU_UAPI_VERSION	2
+#define MOCKGPU_UAPI_VERSION	3
 
 #define DRM_MOCKGPU_QUERY	0x00
 #define DRM_MOCKGPU_VM_CREATE	0x01
@@ -78,13 +78,20 @@ struct drm_mockgpu_query {
 	__u64 value;
 };
 
+/*
+ * The VM shares the mirror's ranges with all others of the address space that have
+ * this flag, also those of other devices: each still has a page table of its own.
+ * At most 16 do.
+ */
+#define MOCKGPU_VM_SHARED	(1U << 0)
+
 /**
  * struct drm_mockgpu_vm - a mirror of the caller's address space
  * @vm_id: out of VM_CREATE, into VM_DESTROY (-ENOENT when unknown)
- * @flags: 0
+ * @flags: for VM_CREATE MOCKGPU_VM_SHARED, the rest 0
  *
- * Errors of VM_CREATE: -EBUSY the file has 4096 of them, -ENOMEM, -ENODEV the
- * device is gone, -EINTR a signal came.
+ * Errors of VM_CREATE: -EBUSY the file has 4096 of them, or 16 share their
+ * ranges, -ENOMEM, -ENODEV the device is gone, -EINTR a signal came.
  */
 struct drm_mockgpu_vm {
 	__u32 vm_id;
