@@ -16,11 +16,20 @@ test_unload_after() {
 	! is_loaded || fail "mockgpu is still there"
 }
 
+# Each test in a program of its own: devices go.
+run_shared() {
+	local test
+	for test in $("$TESTS/shared" --list); do
+		with_prefix "$(tier)-" "$TESTS/shared" "$test"
+	done
+}
+
 run_tier() {
 	unload_if_loaded
 	modprobe mockgpu test_knobs=1 "$@" 2>/dev/null || return
 	guest-fix-dri
 	with_prefix "$(tier)-" "$TESTS/mirror"
+	run_shared
 	with_prefix "$(tier)-" run_tests unload-after
 }
 

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * Devices that share the ranges of an address space, where each has pages and a
+ * page table of its own. Every test is run by a program of its own, as devices go.
+ */
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "common.h"
+
+#define FLIP		0x3c6ef372fe94f82bULL
+/* As many may share. */
+#define MOST_SHARING	16
+
+/* The same memory for two devices. */
+struct pair {
+	struct gpu gpus[2];
+	struct area areas[2];
+};
+
+static int vm_create(const struct gpu *gpu, uint32_t flags, uint32_t *id)
+{
+	struct drm_mockgpu_vm vm = { .flags = flags };
+	int ret = gpu_ioctl(gpu, DRM_IOCTL_MOCKGPU_VM_CREATE, &vm);
+
+	*id = vm.vm_id;
+	return ret;
+}
+
+static struct pair pair_new(size_t size, uint32_t flags)
+{
+	struct pair pair;
+
+	for (unsigned int i = 0; i < 2; i++)
+		CHECK_OK(gpu_open(&pair.gpus[i], i));
+	pair.areas[0] = area_new(&pair.gpus[0], size, 0, MEM_SMALL);
+	CHECK_OK(gpu_vm_destroy(&pair.gpus[0], pair.areas[0].vm));
+	area_fill(&pair.areas[0]);
+	pair.areas[1] = pair.areas[0];
+	for (unsigned int i = 0; i < 2; i++) {
+		pair.areas[i].gpu = &pair.gpus[i];
+		CHECK_OK(vm_create(&pair.gpus[i], flags, &pair.areas[i].vm));
+	}
+	return pair;
+}
+
+/* Pointers go along when it is copied. */
+static void pair_mend(struct pair *pair)
+{
+	for (unsigned int i = 0; i < 2; i++)
+		pair->areas[i].gpu = &pair->gpus[i];
+}
+
+static void pair_flip(struct pair *pair, unsigned int who, uint64_t flip)
+{
+	const struct area *area = &pair->areas[who];
+
+	CHECK_OK(gpu_xor(area->gpu, area->vm, area->mem, area->size, flip));
+	for (unsigned int i = 0; i < 2; i++)
+		pair->areas[i].flip ^= flip;
+}
+
+static void check_no_errors(const struct pair *pair)
+{
+	for (unsigned int i = 0; i < 2; i++)
+		CHECK_EQ(counter(&pair->gpus[i], MOCKGPU_COUNTER_DEVICE_ERRORS), 0);
+}
+
+static unsigned long live_ranges(void)
+{
+	FILE *file = fopen("/sys/kernel/debug/drm_gpusvm_backport/stats", "r");
+	unsigned long value = 0;
+	char name[64];
+
+	CHECK(file);
+	while (fscanf(file, "%63s %lu", name, &value) == 2 && strcmp(name, "live_ranges"))
+		;
+	fclose(file);
+	CHECK(!strcmp(name, "live_ranges"));
+	return value;
+}
+
+static unsigned long ranges_of_pair(uint32_t flags)
+{
+	unsigned long before = live_ranges();
+	struct pair pair = pair_new(HUGE_PAGE, flags);
+
+	pair_mend(&pair);
+	for (unsigned int i = 0; i < 4; i++)
+		pair_flip(&pair, i % 2, FLIP + i);
+	area_check_cpu(&pair.areas[0]);
+	check_no_errors(&pair);
+	return live_ranges() - before;
+}
+
+/* Two devices on the same memory have half as many ranges when they share them. */
+static void one_range(struct gpu *gpu)
+{
+	unsigned long apart, together;
+
+	(void)gpu;
+	together = ranges_of_pair(MOCKGPU_VM_SHARED);
+	apart = ranges_of_pair(0);
+	CHECK(together > 0);
+	CHECK_EQ(apart, 2 * together);
+}
+
+/* What the process unmaps neither of them has any more. */
+static void unmapped(struct gpu *gpu)
+{
+	struct pair pair = pair_new(HUGE_PAGE, MOCKGPU_VM_SHARED);
+	uint64_t word;
+
+	(void)gpu;
+	pair_mend(&pair);
+	pair_flip(&pair, 0, FLIP);
+	pair_flip(&pair, 1, 1);
+	CHECK_SYS(munmap(pair.areas[0].mem + HUGE_PAGE - PAGE, PAGE));
+	for (unsigned int i = 0; i < 2; i++) {
+		struct area *area = &pair.areas[i];
+
+		area->size = HUGE_PAGE - PAGE;
+		CHECK_RET(gpu_read(area->gpu, area->vm, area->mem + area->size, 8, &word),
+			  -EFAULT);
+		area_check_device(area);
+	}
+	check_no_errors(&pair);
+}
+
+/* One only reads, which says nothing about what the other may do. */
+static void read_by_one(struct gpu *gpu)
+{
+	struct pair pair = pair_new(HUGE_PAGE, MOCKGPU_VM_SHARED);
+
+	(void)gpu;
+	pair_mend(&pair);
+	for (unsigned int i = 0; i < 6; i++) {
+		area_check_device(&pair.areas[i % 2]);
+		pair_flip(&pair, !(i % 2), FLIP + i);
+		area_check_device(&pair.areas[i % 2]);
+	}
+	area_check_cpu(&pair.areas[0]);
+	check_no_errors(&pair);
+}
+
+/* The memory of one, used by the other, and the other way round. */
+static void in_vram(struct gpu *gpu)
+{
+	struct pair pair = pair_new(HUGE_PAGE, MOCKGPU_VM_SHARED);
+
+	(void)gpu;
+	pair_mend(&pair);
+	for (unsigned int i = 0; i < 6; i++) {
+		area_populate(&pair.areas[i % 2]);
+		pair_flip(&pair, i % 2, FLIP + i);
+		area_check_device(&pair.areas[i % 2]);
+		if (gpu->tier == MOCKGPU_TIER_COHERENT)
+			area_evict(&pair.areas[i % 2]);
+		pair_flip(&pair, !(i % 2), i + 1);
+		area_check_device(&pair.areas[!(i % 2)]);
+	}
+	area_check_cpu(&pair.areas[0]);
+	check_no_errors(&pair);
+}
+
+/* Who leaves takes nothing from the other, and who comes finds what there is. */
+static void comes_and_goes(struct gpu *gpu)
+{
+	struct pair pair = pair_new(HUGE_PAGE, MOCKGPU_VM_SHARED);
+
+	(void)gpu;
+	pair_mend(&pair);
+	for (unsigned int i = 0; i < 6; i++) {
+		struct area *area = &pair.areas[i % 2];
+
+		pair_flip(&pair, 0, FLIP + i);
+		pair_flip(&pair, 1, i + 1);
+		CHECK_OK(gpu_vm_destroy(area->gpu, area->vm));
+		area_check_device(&pair.areas[!(i % 2)]);
+		pair_flip(&pair, !(i % 2), FLIP - i);
+		CHECK_OK(vm_create(area->gpu, MOCKGPU_VM_SHARED, &area->vm));
+		area_check_device(area);
+	}
+	area_check_cpu(&pair.areas[0]);
+	check_no_errors(&pair);
+}
+
+struct user {
+	struct pair *pair;
+	atomic_bool stop;
+	atomic_ulong rounds;
+};
+
+static void *use_first(void *arg)
+{
+	struct user *user = arg;
+
+	while (!atomic_load(&user->stop)) {
+		pair_flip(user->pair, 0, FLIP);
+		area_check_device(&user->pair->areas[0]);
+		atomic_fetch_add(&user->rounds, 1);
+	}
+	return NULL;
+}
+
+/* A device is taken away, while the other goes on with the same ranges. */
+static void unplugged(struct gpu *gpu)
+{
+	struct pair pair = pair_new(HUGE_PAGE, MOCKGPU_VM_SHARED);
+	struct user user = { .pair = &pair };
+	struct crew crew;
+	uint64_t word;
+
+	(void)gpu;
+	pair_mend(&pair);
+	crew_start(&crew, 1, use_first, &user);
+	for (unsigned int i = 0; i < 5; i++) {
+		struct area *other = &pair.areas[1];
+		unsigned long rounds = atomic_load(&user.rounds);
+		double begin = seconds_now();
+
+		CHECK_OK(gpu_read(other->gpu, other->vm, other->mem, 8, &word));
+		CHECK_OK(device_unbind(1));
+		check_bound("unbinding", begin);
+		CHECK_RET(gpu_read(other->gpu, other->vm, other->mem, 8, &word), -ENODEV);
+		while (atomic_load(&user.rounds) < rounds + 2) {
+			check_bound("the other device", begin);
+			sleep_ms(1);
+		}
+		gpu_close(&pair.gpus[1]);
+		CHECK_OK(device_bind(1));
+		CHECK_OK(gpu_open(&pair.gpus[1], 1));
+		CHECK_OK(vm_create(other->gpu, MOCKGPU_VM_SHARED, &other->vm));
+	}
+	atomic_store(&user.stop, true);
+	crew_join(&crew);
+	area_check_cpu(&pair.areas[0]);
+	area_check_device(&pair.areas[1]);
+}
+
+static void too_many(struct gpu *gpu)
+{
+	uint32_t vms[MOST_SHARING], one_more;
+
+	for (unsigned int i = 0; i < MOST_SHARING; i++)
+		CHECK_OK(vm_create(gpu, MOCKGPU_VM_SHARED, &vms[i]));
+	CHECK_RET(vm_create(gpu, MOCKGPU_VM_SHARED, &one_more), -EBUSY);
+	CHECK_OK(vm_create(gpu, 0, &one_more));
+	CHECK_OK(gpu_vm_destroy(gpu, vms[3]));
+	CHECK_OK(vm_create(gpu, MOCKGPU_VM_SHARED, &vms[3]));
+}
+
+static void use_own(void *arg)
+{
+	struct area *area = arg;
+	struct gpu gpu;
+
+	CHECK_OK(gpu_open(&gpu, 1));
+	area->gpu = &gpu;
+	CHECK_OK(vm_create(&gpu, MOCKGPU_VM_SHARED, &area->vm));
+	area_device_flip(area, FLIP);
+	area_check_cpu(area);
+	gpu_close(&gpu);
+}
+
+/* Another process has other memory at the same address. */
+static void other_process(struct gpu *gpu)
+{
+	struct pair pair = pair_new(HUGE_PAGE, MOCKGPU_VM_SHARED);
+	struct area copy = pair.areas[0];
+
+	(void)gpu;
+	pair_mend(&pair);
+	pair_flip(&pair, 0, FLIP);
+	copy.flip = pair.areas[0].flip;
+	test_join(test_fork(use_own, &copy));
+	area_check_cpu(&pair.areas[0]);
+	area_check_device(&pair.areas[1]);
+	check_no_errors(&pair);
+}
+
+#define NEEDS	NEED_TWO_DEVICES
+
+static const struct test tests[] = {
+	{ "one-range", one_range, NEEDS | NEED_ROOT, 0 },
+	{ "unmapped", unmapped, NEEDS, 0 },
+	{ "read-by-one", read_by_one, NEEDS, 0 },
+	{ "in-vram", in_vram, NEEDS | NEED_VRAM, 0 },
+	{ "comes-and-goes", comes_and_goes, NEEDS, 0 },
+	{ "unplugged", unplugged, NEEDS | NEED_ROOT, 0 },
+	{ "too-many", too_many, 0, 0 },
+	{ "other-process", other_process, NEEDS, 0 },
+};
+
+HARNESS_MAIN(tests)
