@@ -3,12 +3,13 @@
 #
 # The project's layers: what is laid over a kernel's root, as a tar each.  One is
 # what that Debian release's dkms makes of the sources for that kernel, with or
-# without the examples, the other the tests' programs, built with the release's
-# compiler.  Sourced after lib-root.sh.
+# without the examples and the driver that some tests need, the other the tests'
+# programs, built with the release's compiler.  Sourced after lib-root.sh.
 
 MODULES_FILES=(dkms.conf Kbuild Makefile include src mockgpu)
 TESTS_FILES=(include tests examples)
 EXAMPLES_FILES=(examples)
+TEST_DRIVER_FILES=(include mockgpu tests/kmod)
 
 # What a build in the checkout may have left there.
 BUILD_PRODUCTS=(
@@ -97,6 +98,38 @@ examples_build() {
 		--bind "$SCRIPTS/root:/media" "$ROOT" \
 		/media/build-examples "/srv/$(basename "$2")" "$RELEASE" /opt/examples /mnt >"$3/log" 2>&1 ||
 		layer_failure "$3" "examples-$KERNEL" "building the examples for Linux $RELEASE"
+}
+
+# test_driver_find: puts the tests' driver into the layer of modules_find or
+# examples_find.
+test_driver_find() {
+	local modules=${LAYERS[0]}
+	scratch_dir
+	project_stage "$SCRATCH/source" "${TEST_DRIVER_FILES[@]}"
+	cached test-driver "$KERNEL" "$(test_driver_key "$SCRATCH/source" "$modules")" \
+		test_driver_build "$SCRATCH/source" "$modules"
+	rm -rf "$SCRATCH"
+	LAYERS[0]=$REPLY/layer.tar
+}
+
+test_driver_key() {
+	{
+		hash_tree "$1"
+		printf '%s\n' "$2"
+		cat "$SCRIPTS/root/build-test-driver"
+	} | hash_of
+}
+
+# test_driver_build SOURCE MODULES OUT
+test_driver_build() {
+	require_space 512
+	note "$KERNEL: building the tests' driver for Linux $RELEASE"
+	mkdir "$3"
+	in_root --bind "$1:/usr/src/project" --bind "$(dirname "$2"):/srv" --bind "$3:/mnt" \
+		--bind "$SCRIPTS/root:/media" "$ROOT" \
+		/media/build-test-driver "/srv/$(basename "$2")" "$RELEASE" /usr/src/project /mnt \
+		>"$3/log" 2>&1 ||
+		layer_failure "$3" "test-driver-$KERNEL" "building the tests' driver for Linux $RELEASE"
 }
 
 # tests_find: adds the tests' programs to LAYERS, if there are any.  They are the
