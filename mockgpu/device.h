@@ -21,7 +21,7 @@ struct mockgpu_hw;
 /**
  * struct mockgpu_knobs - ways to make the driver misbehave
  * @fail_populate: the n-th allocation from now on has no pages; 0 is off
- * @fail_device_map: the n-th mapping of its VRAM for a linked device from now
+ * @fail_device_map: the n-th mapping of its VRAM for another device from now
  *	on is refused; 0 is off
  * @clear_delay_ms: new allocations are overwritten, then cleared, that much
  *	later; 0 is off

@@ -63,12 +63,13 @@ static int mockgpu_pagemap_find(struct mockgpu_device *mdev,
 				const struct mockgpu_hw_window *window,
 				dma_addr_t *addr)
 {
+	if (dev != mdev->drm.dev &&
+	    mockgpu_hw_knob_hits(&mdev->knobs.fail_device_map))
+		return -ENOMEM;
 	if (mockgpu_pagemap_is_local(mdev, dev)) {
 		*addr = window->offset;
 		return 0;
 	}
-	if (mockgpu_hw_knob_hits(&mdev->knobs.fail_device_map))
-		return -ENOMEM;
 	return mockgpu_hw_link_map(mdev->hw, dev, window, addr);
 }
 
