@@ -93,6 +93,19 @@ swap_off_zram() {
 	modprobe -r zram
 }
 
+# A slower place to swap to than zram: what was read from it stays in the swap cache.
+swap_on_file() {
+	dd if=/dev/zero of=/swap bs=1M count=128 status=none &&
+		chmod 600 /swap &&
+		mkswap /swap >/dev/null &&
+		swapon /swap
+}
+
+swap_off_file() {
+	swapoff /swap
+	rm /swap
+}
+
 # put TEXT FILE: one write, as drivers want it.
 put() {
 	must sh -c "echo '$1' >'$2'"

@@ -20,19 +20,6 @@ run_as_user() {
 	with_prefix user- setpriv --reuid 1000 --regid 1000 --init-groups "$TESTS/uapi"
 }
 
-# A slower place to swap to than zram: what was read from it stays in the swap cache.
-swap_on_file() {
-	dd if=/dev/zero of=/swap bs=1M count=128 status=none &&
-		chmod 600 /swap &&
-		mkswap /swap >/dev/null &&
-		swapon /swap
-}
-
-swap_off_file() {
-	swapoff /swap
-	rm /swap
-}
-
 run_swap() {
 	local kind
 	for kind in zram file; do
