@@ -1,17 +1,30 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 #
-# The process's memory in the device's page table, with each tier.
+# The process's memory in the device's page table, with each tier; and drm_gpusvm
+# as a driver of the tests' own uses it. In a guest with an IOMMU, or with bounce
+# buffers forced upon all devices (swiotlb=force), only what that is about.
 
 # shellcheck source=tests/guest/lib.sh
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 
+# What needs no VRAM, and no device but the driver's own.
+PROGRAMS=(driver ranges kinds missing)
+DRIVER_FILE=$TESTS/gpusvm_test.ko
+# The PCI device that has no driver.
+BEHIND_IOMMU=0000:00:1e.0
+
 # What is still counted would keep the module in memory, or be mapped for ever.
-test_unload_after() {
+test_nothing_left() {
 	local left stats=/sys/kernel/debug/drm_gpusvm_backport/stats
 	grep -q '^live_ranges ' "$stats" || fail "no counters in $stats"
 	left=$(grep '^live_' "$stats" | grep -v ' 0$')
 	[[ -z $left ]] || fail "still alive: ${left//$'\n'/, }"
+}
+
+test_unload_after() {
+	test_nothing_left
+	drop_driver
 	unload
 	! is_loaded || fail "mockgpu is still there"
 }
@@ -24,22 +37,103 @@ run_shared() {
 	done
 }
 
-run_tier() {
+add_driver() {
+	insmod "$DRIVER_FILE" "$@"
+}
+
+drop_driver() {
+	[[ ! -d /sys/module/gpusvm_test ]] || must rmmod gpusvm_test
+}
+
+# add_mock PARAMETER...: false if there is no such device.
+add_mock() {
+	drop_driver
 	unload_if_loaded
-	modprobe mockgpu test_knobs=1 "$@" 2>/dev/null || return
-	guest-fix-dri
+	modprobe mockgpu test_knobs=1 "$@" 2>/dev/null && guest-fix-dri
+}
+
+run_mirror() {
+	add_mock "$@" || return
 	with_prefix "$(tier)-" "$TESTS/mirror"
 	run_shared
 	with_prefix "$(tier)-" run_tests unload-after
 }
 
-main() {
+# Three devices with links between them, and one without.
+run_mixed() {
+	add_mock devices=4 vram_size=16M links=0-1,0-2,1-2 "$@" && add_driver || return
+	with_prefix "$(tier)-" "$TESTS/mixed"
+	with_prefix "$(tier)-" run_tests unload-after
+}
+
+run_driver() {
+	local program
+	add_mock devices=1 && add_driver || return
+	for program in "${PROGRAMS[@]}"; do
+		"$TESTS/$program"
+		with_prefix "$program-" run_tests nothing-left
+	done
+	run_with_swap
+	run_tests unload-after
+}
+
+# What is read from a file stays in the swap cache, and need not be written again.
+run_with_swap() {
+	local kind
+	for kind in zram file; do
+		if "swap_on_$kind" 2>/dev/null; then
+			with_prefix "$kind-" "$TESTS/reclaim"
+		else
+			echo "skip $kind-reclaim: cannot swap to $kind here"
+		fi
+		"swap_off_$kind" 2>/dev/null
+	done
+}
+
+# run_reach KIND TESTS PARAMETER...: with a driver's device of its own kind.
+run_reach() {
+	local tests
+	read -ra tests <<<"$2"
+	add_mock devices=1 vram_size=16M "${MOCK[@]}" && add_driver "${@:3}" || return
+	with_prefix "$1-" "$TESTS/reach" "${tests[@]}"
+	with_prefix "$1-" run_tests unload-after
+}
+
+main_plain() {
 	local first
-	run_tier tier=auto
+	run_mirror tier=auto
 	modprobe mockgpu
 	first=$(tier)
-	[[ $first != private ]] || run_tier tier=coherent
-	run_tier tier=system
+	[[ $first != private ]] || run_mirror tier=coherent
+	run_mirror tier=system
+	run_driver
+	run_mixed tier=auto
+	[[ $first != private ]] || run_mixed tier=coherent
+	MOCK=()
+	run_reach narrow refused mask=30
+}
+
+# The mock's VRAM is within reach of whoever does DMA as the same device.
+main_iommu() {
+	MOCK=(dma_device="$BEHIND_IOMMU")
+	run_reach iommu 'cut-off cut-off-by-close' device="$BEHIND_IOMMU"
+	run_reach iommu-32 'given-back given-back-after-error' device="$BEHIND_IOMMU" mask=32
+	run_reach iommu-30 refused device="$BEHIND_IOMMU" mask=30
+}
+
+main_bounce() {
+	MOCK=()
+	run_reach bounce refused
+}
+
+main() {
+	if [[ -e /sys/bus/pci/devices/$BEHIND_IOMMU ]]; then
+		main_iommu
+	elif grep -qw 'swiotlb=force' /proc/cmdline; then
+		main_bounce
+	else
+		main_plain
+	fi
 }
 
 main
