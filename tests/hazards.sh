@@ -20,8 +20,9 @@ PROGRAMS=$(readlink -f "$TESTS/..")
 
 # What memory of a device is exposed to: moving it, its life, locks, differences
 # of kernels, other users of the memory, the kernel's own module, stock kernels.
-HAZARDS=(H{1..14} H15a H15b H{16..27} H28a H28b H29a H29b H30 H{41..47} H48a H48b H{49..52}
-	H53{a,b,c} H{54..56} H57{a,b} H{58,59} H60a H60b H63 H{65..68})
+# What sharing memory where it is exposes a device to: ranges, mappings, access.
+HAZARDS=(H{1..14} H15a H15b H{16..27} H28a H28b H29a H29b H{30..40} H40{a..g} H{41..47} H48a H48b
+	H{49..52} H53{a,b,c} H{54..56} H57{a,b} H{58,59} H60a H60b H{61..63} H{65..68})
 
 # rows: HAZARD, TESTS, KERNELS and NOTE of each line of the table.
 rows() {
@@ -76,7 +77,7 @@ test_reasons() {
 # program_file NAME: the source of a test program, if there is one.
 program_file() {
 	local file
-	for file in "$PROGRAMS/$1.c" "$PROGRAMS/pagemap/$1.c"; do
+	for file in "$PROGRAMS/$1.c" "$PROGRAMS/pagemap/$1.c" "$PROGRAMS/gpusvm/$1.c"; do
 		[[ ! -e $file ]] || { echo "$file"; return; }
 	done
 }
@@ -139,7 +140,7 @@ test_tests_exist() {
 # A test that nobody needs for a hazard may have been forgotten here.
 test_tests_named() {
 	local file name test
-	for file in "$PROGRAMS"/pagemap/*.c; do
+	for file in "$PROGRAMS"/pagemap/*.c "$PROGRAMS"/gpusvm/*.c; do
 		name=$(basename "$file" .c)
 		while read -r test; do
 			rows | cut -f 2 | tr ' ' '\n' | grep -qE "^[a-z]+/$name\.$test\$" ||
