@@ -34,6 +34,10 @@ static const char * const mockgpu_counter_names[MOCKGPU_COUNTER_COUNT] = {
 	[MOCKGPU_COUNTER_LIVE_DEVICE_PAGES] = "live_device_pages",
 	[MOCKGPU_COUNTER_LIVE_ZDD] = "live_zdd",
 	[MOCKGPU_COUNTER_LIVE_PEER_PAGES] = "live_peer_pages",
+	[MOCKGPU_COUNTER_LIVE_QUEUES] = "live_queues",
+	[MOCKGPU_COUNTER_LIVE_JOBS] = "live_jobs",
+	[MOCKGPU_COUNTER_DEVICE_FAULTS] = "device_faults",
+	[MOCKGPU_COUNTER_STALE_FAULTS] = "stale_faults",
 };
 
 /*
@@ -111,6 +115,8 @@ static void mockgpu_debugfs_add_knobs(struct mockgpu_device *mdev,
 	debugfs_create_bool("scatter", 0600, root, &mdev->knobs.scatter);
 	debugfs_create_bool("no_clear_op", 0600, root,
 			    &mdev->knobs.no_clear_op);
+	debugfs_create_bool("hold_faults", 0600, root,
+			    &mdev->knobs.hold_faults);
 	mockgpu_hold_add_file(mdev, root);
 	debugfs_create_atomic_t("fail_dma_map", 0600, root,
 				&knobs->fail_dma_map);

@@ -27,6 +27,7 @@ struct mockgpu_hw;
  *	later; 0 is off
  * @scatter: no two pages of an allocation are neighbours
  * @no_clear_op: the SVM module is not told that the device can clear
+ * @hold_faults: page faults of jobs are not handled, for at most 30 s
  */
 struct mockgpu_knobs {
 	atomic_t fail_populate;
@@ -34,6 +35,7 @@ struct mockgpu_knobs {
 	u32 clear_delay_ms;
 	bool scatter;
 	bool no_clear_op;
+	bool hold_faults;
 };
 
 /**
@@ -50,6 +52,12 @@ struct mockgpu_knobs {
  * @vms: the VMs
  * @live_vms: how many there are now
  * @vm_serial: last number given to a VM
+ * @queues_lock: protects @queues; see queue.c
+ * @queues: the queues
+ * @live_queues: how many there are now
+ * @live_jobs: how many of their jobs have not ended
+ * @faults: page faults of jobs that were handled
+ * @stale_faults: those that nobody waited for any more
  * @populate_lock: protects @populate_calls
  * @populate_calls: POPULATE commands that are running
  * @linger_link: place in the list of those whose VRAM outlives their unbinding
@@ -71,6 +79,12 @@ struct mockgpu_device {
 	struct list_head vms;
 	atomic_t live_vms;
 	atomic64_t vm_serial;
+	struct mutex queues_lock;	/* see queue.c */
+	struct list_head queues;
+	atomic_t live_queues;
+	atomic_t live_jobs;
+	atomic64_t faults;
+	atomic64_t stale_faults;
 	spinlock_t populate_lock;	/* a leaf inside of mmap_lock */
 	struct list_head populate_calls;
 	struct list_head linger_link;

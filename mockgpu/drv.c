@@ -24,11 +24,13 @@
 #include "device.h"
 #include "drv.h"
 #include "evict.h"
+#include "exec.h"
 #include "hw/hw.h"
 #include "linger.h"
 #include "pagemap.h"
 #include "populate.h"
 #include "query.h"
+#include "queue.h"
 #include "residency.h"
 #include "vm.h"
 
@@ -49,6 +51,11 @@ static const struct drm_ioctl_desc mockgpu_ioctls[] = {
 			  DRM_RENDER_ALLOW),
 	DRM_IOCTL_DEF_DRV(MOCKGPU_COUNTERS, mockgpu_counters_ioctl,
 			  DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(MOCKGPU_QUEUE_CREATE, mockgpu_queue_create_ioctl,
+			  DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(MOCKGPU_QUEUE_DESTROY, mockgpu_queue_destroy_ioctl,
+			  DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(MOCKGPU_EXEC, mockgpu_exec_ioctl, DRM_RENDER_ALLOW),
 };
 
 static const struct file_operations mockgpu_fops = {
@@ -66,7 +73,8 @@ static const struct file_operations mockgpu_fops = {
 };
 
 static const struct drm_driver mockgpu_drm_driver = {
-	.driver_features = DRIVER_RENDER,
+	.driver_features = DRIVER_RENDER | DRIVER_SYNCOBJ |
+			   DRIVER_SYNCOBJ_TIMELINE,
 	.open = mockgpu_vm_open_file,
 	.postclose = mockgpu_vm_close_file,
 	.debugfs_init = mockgpu_debugfs_init,
@@ -102,6 +110,8 @@ static int mockgpu_drv_init(struct mockgpu_device *mdev)
 	INIT_LIST_HEAD(&mdev->populate_calls);
 	mutex_init(&mdev->vms_lock);
 	INIT_LIST_HEAD(&mdev->vms);
+	mutex_init(&mdev->queues_lock);
+	INIT_LIST_HEAD(&mdev->queues);
 
 	mockgpu_heap_init(&mdev->heap, config->vram_size >> PAGE_SHIFT);
 	ret = drmm_add_action_or_reset(&mdev->drm, mockgpu_drv_destroy_heap,
@@ -200,6 +210,7 @@ static void mockgpu_drv_remove(struct platform_device *pdev)
 	/* The knobs are gone, so that this is the last time. */
 	mockgpu_hw_hold_copy(mdev->hw, false);
 	mockgpu_hold_drop(mdev);
+	mockgpu_queue_end_all(mdev);
 	mockgpu_vm_clear_all(mdev);
 	while (!mockgpu_evict_for_unbind(mdev))
 		if (mockgpu_linger_start(mdev))

@@ -10,6 +10,8 @@
 
 #include "config.h"
 #include "drv.h"
+#include "fault.h"
+#include "fence.h"
 #include "hw/hw.h"
 #include "linger.h"
 #include "space.h"
@@ -96,9 +98,13 @@ static int __init mockgpu_init(void)
 	if (ret)
 		goto end_linger;
 
-	ret = platform_driver_register(&mockgpu_platform_driver);
+	ret = mockgpu_fault_module_init();
 	if (ret)
 		goto end_space;
+
+	ret = platform_driver_register(&mockgpu_platform_driver);
+	if (ret)
+		goto end_fault;
 
 	ret = mockgpu_add_devices();
 	if (ret)
@@ -109,6 +115,8 @@ static int __init mockgpu_init(void)
 
 unregister:
 	platform_driver_unregister(&mockgpu_platform_driver);
+end_fault:
+	mockgpu_fault_module_exit();
 end_space:
 	mockgpu_space_module_exit();
 end_linger:
@@ -122,6 +130,8 @@ static void __exit mockgpu_exit(void)
 {
 	mockgpu_remove_devices(mockgpu_config.devices);
 	platform_driver_unregister(&mockgpu_platform_driver);
+	mockgpu_fault_module_exit();
+	mockgpu_fence_module_exit();
 	mockgpu_space_module_exit();
 	mockgpu_linger_exit();
 	mockgpu_config_release(&mockgpu_config);

@@ -125,6 +125,11 @@ void mockgpu_query_counters(struct mockgpu_device *mdev, u64 *values)
 	values[MOCKGPU_COUNTER_LIVE_VRAM_PAGES] = pages;
 	values[MOCKGPU_COUNTER_LIVE_ALLOCATIONS] = allocs;
 	values[MOCKGPU_COUNTER_LIVE_VMS] = atomic_read(&mdev->live_vms);
+	values[MOCKGPU_COUNTER_LIVE_QUEUES] = atomic_read(&mdev->live_queues);
+	values[MOCKGPU_COUNTER_LIVE_JOBS] = atomic_read(&mdev->live_jobs);
+	values[MOCKGPU_COUNTER_DEVICE_FAULTS] = atomic64_read(&mdev->faults);
+	values[MOCKGPU_COUNTER_STALE_FAULTS] =
+		atomic64_read(&mdev->stale_faults);
 }
 
 /**

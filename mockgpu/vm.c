@@ -16,15 +16,13 @@
 #include <drm/mockgpu_drm.h>
 
 #include "device.h"
+#include "file.h"
 #include "pagemap.h"
+#include "queue.h"
 #include "vm.h"
 
 /* A file that wants more makes a mistake. */
 #define MOCKGPU_MAX_VMS	4096
-
-struct mockgpu_file {
-	struct xarray vms;
-};
 
 static void mockgpu_vm_free(struct kref *refs)
 {
@@ -44,11 +42,22 @@ static void mockgpu_vm_free(struct kref *refs)
 }
 
 /**
+ * mockgpu_vm_get() - take a reference
+ * @vm: the VM; the caller has a reference
+ *
+ * Context: Any.
+ */
+void mockgpu_vm_get(struct mockgpu_vm *vm)
+{
+	kref_get(&vm->refs);
+}
+
+/**
  * mockgpu_vm_put() - drop a reference
  * @vm: the VM
  *
  * Context: Process context, may sleep. The caller has the file of the VM open
- * or is closing it.
+ * or is closing it, or has a reference to the DRM device.
  */
 void mockgpu_vm_put(struct mockgpu_vm *vm)
 {
@@ -183,7 +192,8 @@ int mockgpu_vm_create_ioctl(struct drm_device *drm, void *data,
  * @data: a struct drm_mockgpu_vm
  * @file: the file
  *
- * Commands that are running with the VM go on to their end.
+ * Commands that are running with the VM go on to their end, but for its queues,
+ * which are cancelled.
  *
  * Context: Process context, may sleep.
  * Return: 0, -EINVAL, -ENOENT, -EPERM.
@@ -204,14 +214,16 @@ int mockgpu_vm_destroy_ioctl(struct drm_device *drm, void *data,
 		return PTR_ERR(vm);
 
 	mine = xa_cmpxchg(&mfile->vms, args->vm_id, vm, NULL, 0) == vm;
-	if (mine)
+	if (mine) {
+		mockgpu_queue_end_vm(vm);
 		mockgpu_vm_put(vm);
+	}
 	mockgpu_vm_put(vm);
 	return mine ? 0 : -ENOENT;
 }
 
 /**
- * mockgpu_vm_open_file() - a file without VMs
+ * mockgpu_vm_open_file() - a file without VMs and queues
  * @drm: the device
  * @file: the file
  *
@@ -226,12 +238,13 @@ int mockgpu_vm_open_file(struct drm_device *drm, struct drm_file *file)
 		return -ENOMEM;
 
 	xa_init_flags(&mfile->vms, XA_FLAGS_ALLOC1);
+	xa_init_flags(&mfile->queues, XA_FLAGS_ALLOC1);
 	file->driver_priv = mfile;
 	return 0;
 }
 
 /**
- * mockgpu_vm_close_file() - the end of a file and its VMs
+ * mockgpu_vm_close_file() - the end of a file, its queues and its VMs
  * @drm: the device
  * @file: the file
  *
@@ -245,6 +258,7 @@ void mockgpu_vm_close_file(struct drm_device *drm, struct drm_file *file)
 	struct mockgpu_vm *vm;
 	unsigned long id;
 
+	mockgpu_queue_close_file(mfile);
 	xa_for_each(&mfile->vms, id, vm)
 		mockgpu_vm_put(vm);
 	xa_destroy(&mfile->vms);

@@ -23,6 +23,7 @@ struct mm_struct;
  * @dpagemap: its drm_pagemap, with a reference; NULL if it has no VRAM
  * @mm: the address space that made it; its memory, not its users, is kept
  * @serial: no other VM of the device has or had the same
+ * @ended: it was destroyed; under &mockgpu_device.queues_lock
  */
 struct mockgpu_vm {
 	struct kref refs;
@@ -32,9 +33,11 @@ struct mockgpu_vm {
 	struct drm_pagemap *dpagemap;
 	struct mm_struct *mm;
 	u64 serial;
+	bool ended;
 };
 
 struct mockgpu_vm *mockgpu_vm_lookup(struct drm_file *file, u32 id);
+void mockgpu_vm_get(struct mockgpu_vm *vm);
 void mockgpu_vm_put(struct mockgpu_vm *vm);
 void mockgpu_vm_clear_all(struct mockgpu_device *mdev);
 

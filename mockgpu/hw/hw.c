@@ -40,6 +40,10 @@ struct mockgpu_hw *mockgpu_hw_create(struct device *dev, struct device *dma)
 
 	if (!hw)
 		return NULL;
+	if (mockgpu_hw_engine_init(&hw->engine)) {
+		kfree(hw);
+		return NULL;
+	}
 
 	hw->dev = dev;
 	hw->dma = dma ?: dev;
@@ -57,6 +61,7 @@ struct mockgpu_hw *mockgpu_hw_create(struct device *dev, struct device *dma)
  */
 void mockgpu_hw_destroy(struct mockgpu_hw *hw)
 {
+	mockgpu_hw_engine_fini(&hw->engine);
 	mockgpu_hw_vram_drop(hw);
 	mockgpu_hw_iommu_fini(&hw->iommu);
 	kfree(hw);

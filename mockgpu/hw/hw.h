@@ -3,7 +3,7 @@
  * The device: everything a driver of it may know.
  *
  * A mock GPU has an IOMMU of its own, VRAM, links to other mock GPUs, a copy
- * engine and an access unit. They know addresses, bytes and nothing of the
+ * engine, a command engine and an access unit. They know addresses, bytes and nothing of the
  * driver's structures, and they trust nobody: whatever the driver gets wrong is
  * caught, counted and printed.
  */
@@ -12,6 +12,7 @@
 
 #include <linux/atomic.h>
 #include <linux/dma-direction.h>
+#include <linux/list.h>
 #include <linux/types.h>
 
 struct device;
@@ -97,24 +98,148 @@ struct mockgpu_hw_window {
  * @MOCKGPU_HW_WRITE: buffer to memory
  * @MOCKGPU_HW_FILL: value to every 64-bit word
  * @MOCKGPU_HW_XOR: value into every 64-bit word
+ * @MOCKGPU_HW_LOAD: a 64-bit word to *@old
+ * @MOCKGPU_HW_STORE: value to a word, after all that was written before
+ * @MOCKGPU_HW_ADD: value added to a word, which goes to *@old
+ * @MOCKGPU_HW_EXCHANGE: value to a word, which goes to *@old
+ * @MOCKGPU_HW_COMPARE_EXCHANGE: likewise, if it was @compare
  */
 enum mockgpu_hw_op {
 	MOCKGPU_HW_READ,
 	MOCKGPU_HW_WRITE,
 	MOCKGPU_HW_FILL,
 	MOCKGPU_HW_XOR,
+	MOCKGPU_HW_LOAD,
+	MOCKGPU_HW_STORE,
+	MOCKGPU_HW_ADD,
+	MOCKGPU_HW_EXCHANGE,
+	MOCKGPU_HW_COMPARE_EXCHANGE,
 };
 
 /**
  * struct mockgpu_hw_work - one job of the access unit
  * @op: what to do
- * @value: for FILL and XOR
+ * @value: for all but READ, WRITE and LOAD
+ * @compare: for COMPARE_EXCHANGE
  * @data: buffer for READ and WRITE
+ * @old: what was there before, for operations on a word but STORE
  */
 struct mockgpu_hw_work {
 	enum mockgpu_hw_op op;
 	u64 value;
+	u64 compare;
 	void *data;
+	u64 *old;
+};
+
+/**
+ * enum mockgpu_hw_command_op - what a command of the engine does
+ *
+ * The same as &enum drm_mockgpu_command_op, which says it.
+ */
+enum mockgpu_hw_command_op {
+	MOCKGPU_HW_CMD_FILL,
+	MOCKGPU_HW_CMD_COPY,
+	MOCKGPU_HW_CMD_COMPARE,
+	MOCKGPU_HW_CMD_CHECKSUM,
+	MOCKGPU_HW_CMD_ADD,
+	MOCKGPU_HW_CMD_EXCHANGE,
+	MOCKGPU_HW_CMD_COMPARE_EXCHANGE,
+	MOCKGPU_HW_CMD_ADD_STRIDED,
+	MOCKGPU_HW_CMD_ADD_RANDOM,
+	MOCKGPU_HW_CMD_WAIT_EQUAL,
+	MOCKGPU_HW_CMD_WAIT_AT_LEAST,
+};
+
+/**
+ * struct mockgpu_hw_command - a command of the engine
+ * @op: what it does
+ * @timeout_ms: for waits: how long at most
+ * @addr: user address of the range or word
+ * @other: user address of another one, or 0
+ * @size: bytes of the range
+ * @value: what to store, add or wait for
+ * @compare: for COMPARE_EXCHANGE
+ * @count: how often
+ * @step: bytes from one to the next, or a seed
+ */
+struct mockgpu_hw_command {
+	enum mockgpu_hw_command_op op;
+	u32 timeout_ms;
+	u64 addr;
+	u64 other;
+	u64 size;
+	u64 value;
+	u64 compare;
+	u64 count;
+	u64 step;
+};
+
+/**
+ * enum mockgpu_hw_fault_state - who a page fault waits for
+ * @MOCKGPU_HW_FAULT_NONE: nobody, there is none
+ * @MOCKGPU_HW_FAULT_RAISED: the driver, which has to answer
+ * @MOCKGPU_HW_FAULT_ANSWERED: the engine, which has to take the answer
+ * @MOCKGPU_HW_FAULT_STALE: nobody, the engine has given up
+ */
+enum mockgpu_hw_fault_state {
+	MOCKGPU_HW_FAULT_NONE,
+	MOCKGPU_HW_FAULT_RAISED,
+	MOCKGPU_HW_FAULT_ANSWERED,
+	MOCKGPU_HW_FAULT_STALE,
+};
+
+/**
+ * struct mockgpu_hw_fault - a page fault, which may outlive its job
+ * @state: an &enum mockgpu_hw_fault_state
+ * @addr: user address
+ * @write: to be written
+ * @answer: 0 to try again, or a negative errno that ends the job
+ */
+struct mockgpu_hw_fault {
+	atomic_t state;
+	u64 addr;
+	bool write;
+	int answer;
+};
+
+/**
+ * struct mockgpu_hw_job - commands to run one after the other
+ * @link: for the engine
+ * @mmu: the address space, which has to stay
+ * @commands: the commands
+ * @count: how many
+ * @timeout_ms: how long it may run
+ * @result: user address of a struct drm_mockgpu_result, or 0
+ * @fault: room for its page faults, not used by any other job
+ * @error: out: 0 or a negative errno
+ * @failed: out: number of the command that failed, or @count
+ * @failed_at: out: user address where it failed, or 0
+ * @busy_ns: out: how long it ran
+ */
+struct mockgpu_hw_job {
+	struct list_head link;
+	struct mockgpu_hw_mmu *mmu;
+	const struct mockgpu_hw_command *commands;
+	u32 count;
+	u32 timeout_ms;
+	u64 result;
+	struct mockgpu_hw_fault *fault;
+	int error;
+	u32 failed;
+	u64 failed_at;
+	u64 busy_ns;
+};
+
+/**
+ * struct mockgpu_hw_ring_ops - how the engine calls the driver, as by interrupts
+ * @fault: @job cannot go on before mockgpu_hw_fault_answer() was called for its
+ *	fault. May not wait for memory or for anything that a job signals.
+ * @done: @job has ended and is the driver's again
+ */
+struct mockgpu_hw_ring_ops {
+	void (*fault)(struct mockgpu_hw_job *job);
+	void (*done)(struct mockgpu_hw_job *job);
 };
 
 bool mockgpu_hw_supported(void);
@@ -167,6 +292,17 @@ void mockgpu_hw_mmu_unmap(struct mockgpu_hw_mmu *mmu, u64 start, u64 end);
 void mockgpu_hw_mmu_flush(struct mockgpu_hw_mmu *mmu, u64 start, u64 end);
 int mockgpu_hw_access(struct mockgpu_hw_mmu *mmu, u64 addr, size_t size,
 		      const struct mockgpu_hw_work *work);
+
+struct mockgpu_hw_ring *
+mockgpu_hw_ring_create(struct mockgpu_hw *hw,
+		       const struct mockgpu_hw_ring_ops *ops);
+void mockgpu_hw_ring_submit(struct mockgpu_hw_ring *ring,
+			    struct mockgpu_hw_job *job);
+void mockgpu_hw_ring_cancel(struct mockgpu_hw_ring *ring);
+void mockgpu_hw_ring_destroy(struct mockgpu_hw_ring *ring);
+bool mockgpu_hw_fault_is_wanted(const struct mockgpu_hw_fault *fault);
+void mockgpu_hw_fault_answer(struct mockgpu_hw *hw,
+			     struct mockgpu_hw_fault *fault, int answer);
 
 /**
  * mockgpu_hw_knob_hits() - count one event against a countdown knob

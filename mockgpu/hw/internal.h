@@ -9,6 +9,7 @@
 #include <linux/rbtree.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 
 #include <drm/drm_mm.h>
 
@@ -79,6 +80,50 @@ struct mockgpu_hw_target {
 };
 
 /**
+ * struct mockgpu_hw_engine - the command engine
+ * @threads: those that run jobs, one for each ring that has any
+ * @wake: what they wait for has happened
+ */
+struct mockgpu_hw_engine {
+	struct workqueue_struct *threads;
+	wait_queue_head_t wake;
+};
+
+/**
+ * struct mockgpu_hw_ring - jobs that wait for their turn, and one that runs
+ * @hw: the device
+ * @ops: the driver's
+ * @lock: protects @jobs
+ * @jobs: in the order in which they run; the first one is running
+ * @work: runs them
+ * @cancelled: all are to end now
+ * @buffers: two pages of memory inside of the engine
+ */
+struct mockgpu_hw_ring {
+	struct mockgpu_hw *hw;
+	const struct mockgpu_hw_ring_ops *ops;
+	spinlock_t lock;	/* taken with interrupts off */
+	struct list_head jobs;
+	struct work_struct work;
+	bool cancelled;
+	void *buffers[2];
+};
+
+/**
+ * struct mockgpu_hw_run - a job that is running
+ * @ring: where
+ * @job: the job
+ * @deadline: when it has to be over, in jiffies
+ * @at: user address it has to do with just now
+ */
+struct mockgpu_hw_run {
+	struct mockgpu_hw_ring *ring;
+	struct mockgpu_hw_job *job;
+	unsigned long deadline;
+	u64 at;
+};
+
+/**
  * struct mockgpu_hw - the device
  * @dev: what it is to the kernel
  * @dma: in whose name it does DMA: itself, with an IOMMU of its own, or a
@@ -86,6 +131,7 @@ struct mockgpu_hw_target {
  * @iommu: its own IOMMU
  * @vram: its memory
  * @link: its links to other devices
+ * @engine: what runs commands
  * @knobs: ways to make it misbehave
  * @copy_resumed: commands of the copy engine that are held wait here
  * @bytes_copied_in: by the copy engine, into VRAM
@@ -99,6 +145,7 @@ struct mockgpu_hw {
 	struct mockgpu_hw_iommu iommu;
 	struct mockgpu_hw_vram vram;
 	struct mockgpu_hw_link link;
+	struct mockgpu_hw_engine engine;
 	struct mockgpu_hw_knobs knobs;
 	wait_queue_head_t copy_resumed;
 	atomic64_t bytes_copied_in;
@@ -126,6 +173,14 @@ int mockgpu_hw_link_begin(struct mockgpu_hw *hw,
 int mockgpu_hw_link_end(struct mockgpu_hw *hw,
 			struct mockgpu_hw_target *target);
 void mockgpu_hw_copy_init(struct mockgpu_hw *hw);
+int mockgpu_hw_engine_init(struct mockgpu_hw_engine *engine);
+void mockgpu_hw_engine_fini(struct mockgpu_hw_engine *engine);
+int mockgpu_hw_run_pause(struct mockgpu_hw_run *run, unsigned long until);
+int mockgpu_hw_run_access(struct mockgpu_hw_run *run, u64 addr, size_t size,
+			  const struct mockgpu_hw_work *work);
+int mockgpu_hw_run_command(struct mockgpu_hw_run *run,
+			   const struct mockgpu_hw_command *command);
+bool mockgpu_hw_op_writes(enum mockgpu_hw_op op);
 int mockgpu_hw_access_vram(struct mockgpu_hw *hw, u64 offset, size_t size,
 			   const struct mockgpu_hw_work *work);
 int mockgpu_hw_access_bus(struct mockgpu_hw *hw, struct mockgpu_hw_addr addr,

@@ -262,7 +262,7 @@ static int mockgpu_hw_access_running(struct mockgpu_hw_mmu *mmu, u64 addr,
 	u64 pte;
 
 	pte = mockgpu_hw_mmu_translate(mmu, addr - offset,
-				       work->op != MOCKGPU_HW_READ);
+				       mockgpu_hw_op_writes(work->op));
 	if (!pte)
 		return -EFAULT;
 
@@ -277,8 +277,8 @@ static int mockgpu_hw_access_running(struct mockgpu_hw_mmu *mmu, u64 addr,
  * mockgpu_hw_access() - work on a piece of virtual memory
  * @mmu: the address space
  * @addr: user address
- * @size: bytes, all of them in one page; for FILL and XOR, @addr and @size are
- *	multiples of 8
+ * @size: bytes, all of them in one page; but for READ and WRITE, @addr and @size
+ *	are multiples of 8, and 8 for what is done to a word
  * @work: what to do
  *
  * Context: Process context, may sleep.

@@ -28,6 +28,9 @@ extern "C" {
 #define DRM_MOCKGPU_EVICT	0x05
 #define DRM_MOCKGPU_RESIDENCY	0x06
 #define DRM_MOCKGPU_COUNTERS	0x07
+#define DRM_MOCKGPU_QUEUE_CREATE	0x08
+#define DRM_MOCKGPU_QUEUE_DESTROY	0x09
+#define DRM_MOCKGPU_EXEC	0x0a
 
 /**
  * enum drm_mockgpu_tier - what kind of VRAM the device has
@@ -89,6 +92,8 @@ struct drm_mockgpu_query {
  * struct drm_mockgpu_vm - a mirror of the caller's address space
  * @vm_id: out of VM_CREATE, into VM_DESTROY (-ENOENT when unknown)
  * @flags: for VM_CREATE MOCKGPU_VM_SHARED, the rest 0
+ *
+ * Queues of a VM that is destroyed are cancelled.
  *
  * Errors of VM_CREATE: -EBUSY the file has 4096 of them, or 16 share their
  * ranges, -ENOMEM, -ENODEV the device is gone, -EINTR a signal came.
@@ -263,6 +268,10 @@ struct drm_mockgpu_residency {
  * @MOCKGPU_COUNTER_LIVE_DEVICE_PAGES: device pages in page tables now
  * @MOCKGPU_COUNTER_LIVE_ZDD: allocations device pages refer to now
  * @MOCKGPU_COUNTER_LIVE_PEER_PAGES: VRAM pages mapped for linked devices now
+ * @MOCKGPU_COUNTER_LIVE_QUEUES: queues now
+ * @MOCKGPU_COUNTER_LIVE_JOBS: jobs now that have not ended
+ * @MOCKGPU_COUNTER_DEVICE_FAULTS: page faults of jobs that were handled
+ * @MOCKGPU_COUNTER_STALE_FAULTS: those that nobody waited for any more
  * @MOCKGPU_COUNTER_COUNT: how many there are
  *
  * The page and fault counts, LIVE_DEVICE_PAGES and LIVE_ZDD come from the SVM
@@ -284,6 +293,10 @@ enum drm_mockgpu_counter {
 	MOCKGPU_COUNTER_LIVE_DEVICE_PAGES = 12,
 	MOCKGPU_COUNTER_LIVE_ZDD = 13,
 	MOCKGPU_COUNTER_LIVE_PEER_PAGES = 14,
+	MOCKGPU_COUNTER_LIVE_QUEUES = 15,
+	MOCKGPU_COUNTER_LIVE_JOBS = 16,
+	MOCKGPU_COUNTER_DEVICE_FAULTS = 17,
+	MOCKGPU_COUNTER_STALE_FAULTS = 18,
 	MOCKGPU_COUNTER_COUNT
 };
 
@@ -299,6 +312,178 @@ struct drm_mockgpu_counters {
 	__u32 count;
 	__u32 pad;
 	__u64 data;
+};
+
+/**
+ * struct drm_mockgpu_queue - an ordered queue of jobs
+ * @vm_id: the VM whose addresses its commands use; 0 for QUEUE_DESTROY
+ * @queue_id: out of QUEUE_CREATE, into QUEUE_DESTROY (-ENOENT when unknown)
+ * @flags: 0
+ * @pad: 0
+ *
+ * The jobs of a queue run one after the other, those of different queues at
+ * the same time. A queue is cancelled when it or its VM is destroyed, when the
+ * file is closed and when the device goes away: all of its jobs end within
+ * moments, with -ECANCELED, and it takes no more.
+ *
+ * Errors of QUEUE_CREATE: -ENOENT no such VM, -EBUSY the file has 64 queues,
+ * -ENOMEM, -ENODEV the device is gone.
+ */
+struct drm_mockgpu_queue {
+	__u32 vm_id;
+	__u32 queue_id;
+	__u32 flags;
+	__u32 pad;
+};
+
+/**
+ * enum drm_mockgpu_command_op - what a command does
+ * @MOCKGPU_CMD_FILL: store @value in every 64-bit word of the range
+ * @MOCKGPU_CMD_COPY: copy the range at @other to the range at @addr; they must
+ *	not overlap
+ * @MOCKGPU_CMD_COMPARE: the job ends with -EBADMSG, at the first byte that
+ *	differs, unless the ranges at @addr and @other have the same bytes
+ * @MOCKGPU_CMD_CHECKSUM: store in the word at @other the sum of all words of
+ *	the range, the first one times 1, the second one times 2, ...
+ * @MOCKGPU_CMD_ADD: add @value to the word at @addr
+ * @MOCKGPU_CMD_EXCHANGE: store @value in the word at @addr
+ * @MOCKGPU_CMD_COMPARE_EXCHANGE: store @value in the word at @addr if it is
+ *	@compare
+ * @MOCKGPU_CMD_ADD_STRIDED: @count times add @value to a word of the range, the
+ *	n-th time (n from 0) to the one at byte n * @step modulo @size
+ * @MOCKGPU_CMD_ADD_RANDOM: @count times add @value to a word of the range, the
+ *	n-th time (n from 0) to the one with the number r modulo their number,
+ *	where r is the n-th output of the generator splitmix64 seeded with @step
+ * @MOCKGPU_CMD_WAIT_EQUAL: wait until the word at @addr is @value
+ * @MOCKGPU_CMD_WAIT_AT_LEAST: wait until the word at @addr is @value or more,
+ *	without a sign
+ *
+ * ADD, EXCHANGE and COMPARE_EXCHANGE store in the word at @other what was at
+ * @addr before, unless @other is 0. All additions, exchanges and waits are atomic
+ * towards each other, other devices and the CPU, wherever the memory is.
+ */
+enum drm_mockgpu_command_op {
+	MOCKGPU_CMD_FILL = 0,
+	MOCKGPU_CMD_COPY = 1,
+	MOCKGPU_CMD_COMPARE = 2,
+	MOCKGPU_CMD_CHECKSUM = 3,
+	MOCKGPU_CMD_ADD = 4,
+	MOCKGPU_CMD_EXCHANGE = 5,
+	MOCKGPU_CMD_COMPARE_EXCHANGE = 6,
+	MOCKGPU_CMD_ADD_STRIDED = 7,
+	MOCKGPU_CMD_ADD_RANDOM = 8,
+	MOCKGPU_CMD_WAIT_EQUAL = 9,
+	MOCKGPU_CMD_WAIT_AT_LEAST = 10,
+};
+
+/**
+ * struct drm_mockgpu_command - a step of a job
+ * @op: an &enum drm_mockgpu_command_op
+ * @timeout_ms: for waits: how long at most, not 0; then the job ends with
+ *	-ETIMEDOUT
+ * @addr: of the range, or of the word
+ * @other: of the other range, or of another word
+ * @size: bytes of the range
+ * @value: see the operations
+ * @compare: for COMPARE_EXCHANGE
+ * @count: for ADD_STRIDED and ADD_RANDOM, at most 2^24
+ * @step: for ADD_STRIDED, a multiple of 8; for ADD_RANDOM, the seed
+ *
+ * What an operation does not use is 0. Ranges of COPY and COMPARE start and end
+ * at any byte; other ranges and words are at multiples of 8.
+ */
+struct drm_mockgpu_command {
+	__u32 op;
+	__u32 timeout_ms;
+	__u64 addr;
+	__u64 other;
+	__u64 size;
+	__u64 value;
+	__u64 compare;
+	__u64 count;
+	__u64 step;
+};
+
+/**
+ * struct drm_mockgpu_sync - a DRM sync object
+ * @handle: of the same file
+ * @pad: 0
+ * @point: of a timeline, or 0 for a binary one
+ */
+struct drm_mockgpu_sync {
+	__u32 handle;
+	__u32 pad;
+	__u64 point;
+};
+
+/**
+ * struct drm_mockgpu_result - what came of a job
+ * @done: 1
+ * @error: 0 or a negative errno, which is also that of the job's fence
+ * @command: number of the command that failed, or of commands in all
+ * @pad: 0
+ * @addr: where it failed, or 0
+ *
+ * Errors: -EFAULT no mapping or no permission at @addr, -EBADMSG a COMPARE
+ * found a difference, -ETIMEDOUT a wait was in vain, -ETIME the time of the job
+ * was over, -ECANCELED the queue was cancelled, -EIO the device caught a bad
+ * address, -EOPNOTSUPP it would get a copy of the memory (a bounce buffer),
+ * -ENOMEM, -ENODEV the device is gone.
+ */
+struct drm_mockgpu_result {
+	__u32 done;
+	__s32 error;
+	__u32 command;
+	__u32 pad;
+	__u64 addr;
+};
+
+/* How many commands a job has at most, and sync objects of either kind. */
+#define MOCKGPU_EXEC_MAX_COMMANDS	256
+#define MOCKGPU_EXEC_MAX_SYNCS		64
+/* How long it may take at most, in ms, which is also what 0 stands for. */
+#define MOCKGPU_EXEC_MAX_MS		10000
+
+/**
+ * struct drm_mockgpu_exec - put a job into a queue
+ * @queue_id: the queue
+ * @flags: 0
+ * @timeout_ms: how long it may run, or 0; what it waits for before it runs does
+ *	not count
+ * @command_count: how many commands, not 0
+ * @commands: array of struct drm_mockgpu_command
+ * @in_syncs: array of struct drm_mockgpu_sync that must have been signalled
+ *	before it runs, with or without an error
+ * @out_syncs: array of struct drm_mockgpu_sync that are signalled after it, with
+ *	its error if it has one
+ * @in_count: how many
+ * @out_count: how many
+ * @result: address of a struct drm_mockgpu_result, a multiple of 8, or 0. The
+ *	device stores the result there, @done last, before it signals. It does
+ *	not if the job was cancelled or nothing is mapped there.
+ *
+ * The device reaches memory as with ACCESS; what is missing is faulted in while
+ * the job runs. The commands run one after the other and each sees what those
+ * before it did; the first one that fails ends the job. When the command returns
+ * the job is queued and nothing that it was given is needed any more. It ends in
+ * bounded time, whatever happens.
+ *
+ * Errors, after none of which a job is queued: -ENOENT no such queue or sync
+ * object, -EINVAL also for an in-sync that nothing will signal yet, -EFAULT a bad
+ * array, -EBUSY 256 jobs are queued already, -ECANCELED the queue was cancelled,
+ * -ENOMEM, -ENODEV the device is gone.
+ */
+struct drm_mockgpu_exec {
+	__u32 queue_id;
+	__u32 flags;
+	__u32 timeout_ms;
+	__u32 command_count;
+	__u64 commands;
+	__u64 in_syncs;
+	__u64 out_syncs;
+	__u32 in_count;
+	__u32 out_count;
+	__u64 result;
 };
 
 #define DRM_IOCTL_MOCKGPU_QUERY \
@@ -317,6 +502,12 @@ struct drm_mockgpu_counters {
 	DRM_IOW(DRM_COMMAND_BASE + DRM_MOCKGPU_RESIDENCY, struct drm_mockgpu_residency)
 #define DRM_IOCTL_MOCKGPU_COUNTERS \
 	DRM_IOWR(DRM_COMMAND_BASE + DRM_MOCKGPU_COUNTERS, struct drm_mockgpu_counters)
+#define DRM_IOCTL_MOCKGPU_QUEUE_CREATE \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_MOCKGPU_QUEUE_CREATE, struct drm_mockgpu_queue)
+#define DRM_IOCTL_MOCKGPU_QUEUE_DESTROY \
+	DRM_IOW(DRM_COMMAND_BASE + DRM_MOCKGPU_QUEUE_DESTROY, struct drm_mockgpu_queue)
+#define DRM_IOCTL_MOCKGPU_EXEC \
+	DRM_IOW(DRM_COMMAND_BASE + DRM_MOCKGPU_EXEC, struct drm_mockgpu_exec)
 
 #if defined(__cplusplus)
 }

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * The handler of the device's page faults: workers, as many as there are faults.
+ *
+ * A worker may be kept for long by whoever has to provide the memory. It has
+ * references to all it needs, so that neither the job nor the file waits for it.
+ * A fault whose job has given up is stale and is dropped: the memory may be gone
+ * for good reasons, or something else may be there.
+ */
+#include <linux/jiffies.h>
+#include <linux/sched.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include <drm/drm_drv.h>
+
+#include "device.h"
+#include "fault.h"
+#include "svm.h"
+#include "vm.h"
+
+/* How long faults can be held. */
+#define MOCKGPU_FAULT_HOLD_MAX	(30 * HZ)
+
+static struct workqueue_struct *mockgpu_fault_queue;
+
+static void mockgpu_fault_wait_while_held(struct mockgpu_device *mdev)
+{
+	unsigned long deadline = jiffies + MOCKGPU_FAULT_HOLD_MAX;
+
+	while (READ_ONCE(mdev->knobs.hold_faults) &&
+	       time_before(jiffies, deadline))
+		schedule_timeout_idle(1);
+}
+
+static int mockgpu_fault_bound(struct mockgpu_fault *fault)
+{
+	struct mockgpu_vm *vm = fault->vm;
+	int idx, ret;
+
+	if (!drm_dev_enter(&vm->mdev->drm, &idx))
+		return -ENODEV;
+	ret = mockgpu_svm_fault(&vm->svm, fault->hw.addr, fault->hw.write);
+	drm_dev_exit(idx);
+
+	return ret;
+}
+
+/* A VM keeps its address space from being freed, not from its end. */
+static int mockgpu_fault_handle(struct mockgpu_fault *fault)
+{
+	struct mm_struct *mm = fault->vm->mm;
+	int ret;
+
+	if (!mmget_not_zero(mm))
+		return -EFAULT;
+	ret = mockgpu_fault_bound(fault);
+	mmput(mm);
+	return ret;
+}
+
+static void mockgpu_fault_work(struct work_struct *work)
+{
+	struct mockgpu_fault *fault = container_of(work, struct mockgpu_fault,
+						   work);
+	struct mockgpu_vm *vm = fault->vm;
+	struct mockgpu_device *mdev = vm->mdev;
+
+	mockgpu_fault_wait_while_held(mdev);
+	if (mockgpu_hw_fault_is_wanted(&fault->hw)) {
+		atomic64_inc(&mdev->faults);
+		mockgpu_hw_fault_answer(mdev->hw, &fault->hw,
+					mockgpu_fault_handle(fault));
+	} else {
+		atomic64_inc(&mdev->stale_faults);
+	}
+
+	mockgpu_fault_put(fault);
+	mockgpu_vm_put(vm);
+	drm_dev_put(&mdev->drm);
+}
+
+/**
+ * mockgpu_fault_new() - room for the page faults of a job
+ *
+ * Context: Process context, may sleep.
+ * Return: the fault, or NULL when there is no memory.
+ */
+struct mockgpu_fault *mockgpu_fault_new(void)
+{
+	struct mockgpu_fault *fault = kzalloc(sizeof(*fault),
+					      GFP_KERNEL_ACCOUNT);
+
+	if (!fault)
+		return NULL;
+
+	refcount_set(&fault->refs, 1);
+	INIT_WORK(&fault->work, mockgpu_fault_work);
+	return fault;
+}
+
+/**
+ * mockgpu_fault_put() - drop a reference
+ * @fault: the fault
+ *
+ * Context: Any.
+ */
+void mockgpu_fault_put(struct mockgpu_fault *fault)
+{
+	if (refcount_dec_and_test(&fault->refs))
+		kfree(fault);
+}
+
+/**
+ * mockgpu_fault_raise() - have a page fault handled
+ * @fault: filled by the device
+ * @vm: the address space; the caller has a reference
+ *
+ * Context: Any; called on the way to the end of a job, for which others may wait
+ * that free memory.
+ */
+void mockgpu_fault_raise(struct mockgpu_fault *fault, struct mockgpu_vm *vm)
+{
+	fault->vm = vm;
+	refcount_inc(&fault->refs);
+	mockgpu_vm_get(vm);
+	drm_dev_get(&vm->mdev->drm);
+	queue_work(mockgpu_fault_queue, &fault->work);
+}
+
+/**
+ * mockgpu_fault_module_init() - make the workers
+ *
+ * Context: Module init.
+ * Return: 0 or -ENOMEM.
+ */
+int mockgpu_fault_module_init(void)
+{
+	mockgpu_fault_queue = alloc_workqueue("mockgpu_fault", WQ_UNBOUND, 0);
+	return mockgpu_fault_queue ? 0 : -ENOMEM;
+}
+
+/**
+ * mockgpu_fault_module_exit() - wait for the last workers
+ *
+ * Context: Module exit: there are no jobs any more.
+ */
+void mockgpu_fault_module_exit(void)
+{
+	destroy_workqueue(mockgpu_fault_queue);
+}
