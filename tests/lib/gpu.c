@@ -274,6 +274,10 @@ const char *gpu_counter_name(unsigned int counter)
 		[MOCKGPU_COUNTER_LIVE_DEVICE_PAGES] = "live device pages",
 		[MOCKGPU_COUNTER_LIVE_ZDD] = "live zone device data",
 		[MOCKGPU_COUNTER_LIVE_PEER_PAGES] = "live peer pages",
+		[MOCKGPU_COUNTER_LIVE_QUEUES] = "live queues",
+		[MOCKGPU_COUNTER_LIVE_JOBS] = "live jobs",
+		[MOCKGPU_COUNTER_DEVICE_FAULTS] = "device faults",
+		[MOCKGPU_COUNTER_STALE_FAULTS] = "stale faults",
 	};
 
 	return counter < MOCKGPU_COUNTER_COUNT ? names[counter] : "unknown";

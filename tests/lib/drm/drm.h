@@ -30,4 +30,40 @@ struct drm_driver_version {
 
 #define DRM_IOCTL_VERSION	DRM_IOWR(0x00, struct drm_driver_version)
 
+/* Sync objects. */
+struct drm_syncobj_create {
+	__u32 handle, flags;
+};
+
+struct drm_syncobj_destroy {
+	__u32 handle, pad;
+};
+
+struct drm_syncobj_handle {
+	__u32 handle, flags;
+	__s32 fd;
+	__u32 pad;
+};
+
+struct drm_syncobj_timeline_wait {
+	__u64 handles, points;
+	__s64 timeout_nsec;
+	__u32 count_handles, flags, first_signaled, pad;
+};
+
+struct drm_syncobj_timeline_array {
+	__u64 handles, points;
+	__u32 count_handles, flags;
+};
+
+/* To export as a sync file. */
+#define DRM_SYNCOBJ_HANDLE_TO_FD_FLAGS_EXPORT_SYNC_FILE	(1 << 0)
+
+#define DRM_IOCTL_SYNCOBJ_CREATE	DRM_IOWR(0xbf, struct drm_syncobj_create)
+#define DRM_IOCTL_SYNCOBJ_DESTROY	DRM_IOWR(0xc0, struct drm_syncobj_destroy)
+#define DRM_IOCTL_SYNCOBJ_HANDLE_TO_FD	DRM_IOWR(0xc1, struct drm_syncobj_handle)
+#define DRM_IOCTL_SYNCOBJ_TIMELINE_WAIT	DRM_IOWR(0xca, struct drm_syncobj_timeline_wait)
+#define DRM_IOCTL_SYNCOBJ_QUERY		DRM_IOWR(0xcb, struct drm_syncobj_timeline_array)
+#define DRM_IOCTL_SYNCOBJ_TIMELINE_SIGNAL	DRM_IOWR(0xcd, struct drm_syncobj_timeline_array)
+
 #endif
