@@ -583,6 +583,34 @@ static void slow_fault(struct gpu *gpu)
 	CHECK_EQ(ground.words[0], 2);
 }
 
+/* Who moves, maps or unmaps memory does not wait for a job that waits for a fault. */
+static void stalled_fault(struct gpu *gpu)
+{
+	struct ground ground = ground_new(gpu);
+	struct area other = area_filled(gpu, 2 * MIB, 0, MEM_SMALL);
+	double start = seconds_now();
+	struct job job = { };
+
+	hold_faults(gpu, true);
+	job_add(&job, cmd_fill(ground.words, 8, 1));
+	job_start(&job, gpu, ground.queue);
+	for (int i = 0; i < 20; i++) {
+		char *mem = mem_map(16 * PAGE, 0, MEM_SMALL);
+
+		memset(mem, i, 16 * PAGE);
+		area_move(&other, 0);
+		area_evict(&other);
+		area_move(&ground.area, 0);
+		CHECK_SYS(munmap(mem, 16 * PAGE));
+	}
+	CHECK(!is_over(&job));
+	CHECK(seconds_now() - start < patience(SOON));
+	hold_faults(gpu, false);
+	CHECK_OK(job_end(&job));
+	CHECK_EQ(ground.words[0], 1);
+	area_check_cpu(&other);
+}
+
 static void refuse(const struct drm_mockgpu_exec *exec, const struct gpu *gpu, int error,
 		   const char *what)
 {
@@ -708,6 +736,7 @@ static const struct test tests[] = {
 	{ "stale-memory", stale_memory, NEED_KNOBS, 0 },
 	{ "stale-faults", stale_faults, NEED_KNOBS, 0 },
 	{ "slow-fault", slow_fault, NEED_KNOBS, 0 },
+	{ "stalled-fault", stalled_fault, NEED_VRAM | NEED_KNOBS, 0 },
 	{ "bad-exec", bad_exec, 0, 0 },
 	{ "bad-queue", bad_queue, 0, 0 },
 	/* Last, as the harness does not follow. */
