@@ -209,6 +209,7 @@ static void mockgpu_drv_remove(struct platform_device *pdev)
 
 	/* The knobs are gone, so that this is the last time. */
 	mockgpu_hw_hold_copy(mdev->hw, false);
+	WRITE_ONCE(mdev->knobs.hold_faults, false);
 	mockgpu_hold_drop(mdev);
 	mockgpu_queue_end_all(mdev);
 	mockgpu_vm_clear_all(mdev);
