@@ -21,6 +21,7 @@
 #include "args.h"
 #include "device.h"
 #include "hw/hw.h"
+#include "place.h"
 #include "svm.h"
 #include "vm.h"
 
@@ -99,6 +100,9 @@ static int mockgpu_access_or_fault(struct mockgpu_access *access)
 	int ret = mockgpu_access_pages(access);
 
 	if (ret != -EFAULT)
+		return ret;
+	ret = mockgpu_place_on_fault(access->vm, access->start);
+	if (ret)
 		return ret;
 	ret = mockgpu_svm_fault(&access->vm->svm, access->start,
 				access->work.op != MOCKGPU_HW_READ);

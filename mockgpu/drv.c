@@ -18,6 +18,7 @@
 #include <drm/mockgpu_drm.h>
 
 #include "access.h"
+#include "attr.h"
 #include "clear.h"
 #include "compat/compat.h"
 #include "debugfs.h"
@@ -28,6 +29,7 @@
 #include "hw/hw.h"
 #include "linger.h"
 #include "pagemap.h"
+#include "place.h"
 #include "populate.h"
 #include "query.h"
 #include "queue.h"
@@ -56,6 +58,12 @@ static const struct drm_ioctl_desc mockgpu_ioctls[] = {
 	DRM_IOCTL_DEF_DRV(MOCKGPU_QUEUE_DESTROY, mockgpu_queue_destroy_ioctl,
 			  DRM_RENDER_ALLOW),
 	DRM_IOCTL_DEF_DRV(MOCKGPU_EXEC, mockgpu_exec_ioctl, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(MOCKGPU_SET_ATTR, mockgpu_set_attr_ioctl,
+			  DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(MOCKGPU_GET_ATTR, mockgpu_get_attr_ioctl,
+			  DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(MOCKGPU_PREFETCH, mockgpu_prefetch_ioctl,
+			  DRM_RENDER_ALLOW),
 };
 
 static const struct file_operations mockgpu_fops = {

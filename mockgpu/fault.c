@@ -16,6 +16,7 @@
 
 #include "device.h"
 #include "fault.h"
+#include "place.h"
 #include "svm.h"
 #include "vm.h"
 
@@ -40,7 +41,10 @@ static int mockgpu_fault_bound(struct mockgpu_fault *fault)
 
 	if (!drm_dev_enter(&vm->mdev->drm, &idx))
 		return -ENODEV;
-	ret = mockgpu_svm_fault(&vm->svm, fault->hw.addr, fault->hw.write);
+	ret = mockgpu_place_on_fault(vm, fault->hw.addr);
+	if (!ret)
+		ret = mockgpu_svm_fault(&vm->svm, fault->hw.addr,
+					fault->hw.write);
 	drm_dev_exit(idx);
 
 	return ret;

@@ -319,8 +319,17 @@ static int mockgpu_populate_call(struct mockgpu_vm *vm,
 	return ret;
 }
 
-static int mockgpu_populate_vm(struct mockgpu_vm *vm,
-			       struct drm_mockgpu_populate *args)
+/**
+ * mockgpu_populate_vm() - move a range into VRAM
+ * @vm: the VM; the caller has a user reference on its address space, and the
+ *	device has VRAM
+ * @args: what user space could have asked for; the counts are filled
+ *
+ * Context: Process context, may sleep, no lock held.
+ * Return: 0, -ENOMEM, -EINTR, or what mockgpu_populate_mm() says.
+ */
+int mockgpu_populate_vm(struct mockgpu_vm *vm,
+			struct drm_mockgpu_populate *args)
 {
 	struct mockgpu_populate_call *call =
 		kzalloc(sizeof(*call), GFP_KERNEL);

@@ -255,6 +255,7 @@ static struct mockgpu_space *mockgpu_space_new(struct mm_struct *mm,
 	space->users = 1;
 	space->count = count;
 	space->small_until = jiffies;
+	mockgpu_attrs_init(&space->attrs);
 	mutex_init(&space->lock);
 	spin_lock_init(&space->garbage_lock);
 	INIT_LIST_HEAD(&space->garbage);
@@ -334,6 +335,7 @@ void mockgpu_space_put(struct mockgpu_space *space)
 	drm_gpusvm_fini(&space->base);
 	/* With no notifier left nobody queues it again. */
 	cancel_work_sync(&space->garbage_work);
+	mockgpu_attrs_fini(&space->attrs);
 	kfree(space);
 }
 

@@ -9,6 +9,7 @@
 
 #include <drm/drm_gpusvm.h>
 
+#include "attr.h"
 #include "config.h"
 
 struct mm_struct;
@@ -20,6 +21,7 @@ struct mockgpu_svm;
  * @link: place in the list of those that VMs share
  * @users: VMs that have it; see space.c
  * @lock: one change of ranges at a time; see space.c
+ * @attrs: what the user wants; under @lock
  * @small_until: until then (jiffies) ranges are but a page, as others tear at
  *	the memory
  * @garbage_lock: protects @garbage
@@ -34,6 +36,7 @@ struct mockgpu_space {
 	struct list_head link;
 	unsigned int users;
 	struct mutex lock;		/* see space.c */
+	struct mockgpu_attrs attrs;
 	unsigned long small_until;
 	spinlock_t garbage_lock;	/* a leaf */
 	struct list_head garbage;

@@ -20,6 +20,11 @@
 /* How long after a race that was lost no large ranges are tried. */
 #define MOCKGPU_SVM_SMALL	HZ
 
+static struct drm_gpusvm *mockgpu_svm_base(const struct mockgpu_svm *svm)
+{
+	return &svm->space->base;
+}
+
 /**
  * mockgpu_svm_init() - begin to mirror an address space
  * @svm: filled
@@ -55,6 +60,22 @@ destroy_mmu:
 	return ret;
 }
 
+static void mockgpu_svm_forget(struct mockgpu_svm *svm, unsigned long start,
+			       unsigned long end)
+{
+	struct drm_gpusvm_notifier *notifier, *next_notifier;
+	struct mockgpu_space *space = svm->space;
+	struct drm_gpusvm_range *range, *next;
+
+	lockdep_assert_held(&space->lock);
+
+	drm_gpusvm_for_each_notifier_safe(notifier, next_notifier, &space->base,
+					  start, end)
+		drm_gpusvm_for_each_range_safe(range, next, notifier, start,
+					       end)
+			mockgpu_space_remove(space, to_mockgpu_range(range));
+}
+
 /**
  * mockgpu_svm_clear() - forget all that the device had of the address space
  * @svm: the mirror
@@ -64,6 +85,57 @@ destroy_mmu:
 void mockgpu_svm_clear(struct mockgpu_svm *svm)
 {
 	mockgpu_space_clear(svm->space, svm);
+}
+
+/**
+ * mockgpu_svm_set_attr() - from now on something else is wanted of a range
+ * @svm: the mirror
+ * @attr: which attribute
+ * @start: user address, a multiple of the page size
+ * @end: user address, likewise
+ * @value: what is wanted
+ *
+ * What the device has of the range goes, so that it comes back as wanted; no
+ * range has more than one value.
+ *
+ * Context: Process context, may sleep; no lock of @svm held.
+ * Return: 0, -ENOMEM, -EINTR the caller was killed.
+ */
+int mockgpu_svm_set_attr(struct mockgpu_svm *svm, enum drm_mockgpu_attr attr,
+			 unsigned long start, unsigned long end, u64 value)
+{
+	int ret;
+
+	ret = mutex_lock_killable(&svm->space->lock);
+	if (ret)
+		return ret;
+	mockgpu_svm_forget(svm, start, end);
+	ret = mockgpu_attrs_store(&svm->space->attrs, attr, start, end, value);
+	mutex_unlock(&svm->space->lock);
+	return ret;
+}
+
+/**
+ * mockgpu_svm_look_attr() - what is wanted of an address
+ * @svm: the mirror
+ * @addr: user address
+ * @values: filled
+ *
+ * Context: Process context, may sleep; no lock of @svm held.
+ * Return: 0, -EINTR the caller was killed.
+ */
+int mockgpu_svm_look_attr(struct mockgpu_svm *svm, unsigned long addr,
+			  struct mockgpu_attr_values *values)
+{
+	int ret;
+
+	ret = mutex_lock_killable(&svm->space->lock);
+	if (ret)
+		return ret;
+	mockgpu_attrs_look(&svm->space->attrs, addr, values);
+	values->end = min(values->end, mockgpu_svm_base(svm)->mm->task_size);
+	mutex_unlock(&svm->space->lock);
+	return 0;
 }
 
 /**
@@ -77,11 +149,6 @@ void mockgpu_svm_fini(struct mockgpu_svm *svm)
 	mockgpu_space_rise(svm->space, svm);
 	mockgpu_space_put(svm->space);
 	mockgpu_hw_mmu_destroy(svm->mmu);
-}
-
-static struct drm_gpusvm *mockgpu_svm_base(const struct mockgpu_svm *svm)
-{
-	return &svm->space->base;
 }
 
 static struct drm_gpusvm_pages *mockgpu_svm_pages(const struct mockgpu_svm *svm,
@@ -205,7 +272,20 @@ static int mockgpu_range_help(struct mockgpu_svm *svm,
 	return error;
 }
 
-static int mockgpu_svm_fault_in(struct mockgpu_svm *svm, unsigned long addr,
+/*
+ * What is wanted: that the device can use @addr. @home says that it is to be in
+ * system memory, as far as that is possible; @end is where the range ends that
+ * it is in then.
+ */
+struct mockgpu_want {
+	unsigned long addr;
+	bool write;
+	bool home;
+	unsigned long end;
+};
+
+static int mockgpu_svm_fault_in(struct mockgpu_svm *svm,
+				struct mockgpu_want *want,
 				unsigned long start, unsigned long end,
 				const struct drm_gpusvm_ctx *ctx)
 {
@@ -213,12 +293,16 @@ static int mockgpu_svm_fault_in(struct mockgpu_svm *svm, unsigned long addr,
 	struct mockgpu_range *range;
 	int ret;
 
-	base = drm_gpusvm_range_find_or_insert(mockgpu_svm_base(svm), addr, start, end,
-					       ctx);
+	base = drm_gpusvm_range_find_or_insert(mockgpu_svm_base(svm),
+					       want->addr, start, end, ctx);
 	if (IS_ERR(base))
 		return PTR_ERR(base);
 
 	range = to_mockgpu_range(base);
+	want->end = drm_gpusvm_range_end(base);
+	if (want->home &&
+	    mockgpu_range_has_vram(svm, range, ctx->device_private_page_owner))
+		drm_gpusvm_range_evict(mockgpu_svm_base(svm), base);
 	if (mockgpu_range_serves(svm, range, !ctx->read_only))
 		return 0;
 	ret = mockgpu_range_make_valid(svm, range, ctx);
@@ -226,60 +310,55 @@ static int mockgpu_svm_fault_in(struct mockgpu_svm *svm, unsigned long addr,
 }
 
 static int mockgpu_svm_fault_locked(struct mockgpu_svm *svm,
-				    unsigned long addr, bool write)
+				    struct mockgpu_want *want)
 {
-	const struct drm_gpusvm_ctx ctx = {
+	struct drm_gpusvm_ctx ctx = {
 		.device_private_page_owner =
 			mockgpu_vram_owner(svm->mdev->config.index),
-		.read_only = !write,
+		.read_only = !want->write,
 		.devmem_possible = mockgpu_device_has_vram(svm->mdev),
 		.allow_mixed = true,
 		.allow_multiple = true,
 	};
-	unsigned long page = PAGE_ALIGN_DOWN(addr);
+	unsigned long task_size = mockgpu_svm_base(svm)->mm->task_size;
+	unsigned long page = PAGE_ALIGN_DOWN(want->addr);
+	struct mockgpu_attr_values attrs;
 	int ret = -E2BIG;
+
+	mockgpu_attrs_look(&svm->space->attrs, want->addr, &attrs);
+	if (attrs.values[MOCKGPU_ATTR_READ_ONLY] && want->write)
+		return -EFAULT;
+	if (attrs.values[MOCKGPU_ATTR_PREFERRED] == MOCKGPU_PREFER_SYSTEM)
+		want->home = true;
 
 	mockgpu_space_collect_garbage(svm->space);
 	if (time_after_eq(jiffies, svm->space->small_until))
-		ret = mockgpu_svm_fault_in(svm, addr, 0,
-					   mockgpu_svm_base(svm)->mm->task_size, &ctx);
+		ret = mockgpu_svm_fault_in(svm, want, attrs.start,
+					   min(attrs.end, task_size), &ctx);
 	/* The first one may still find a large range that is there. */
 	if (ret == -E2BIG)
-		ret = mockgpu_svm_fault_in(svm, addr, page, page + PAGE_SIZE,
+		ret = mockgpu_svm_fault_in(svm, want, page, page + PAGE_SIZE,
 					   &ctx);
 	if (ret == -E2BIG)
-		ret = mockgpu_svm_fault_in(svm, addr, page, page + PAGE_SIZE,
+		ret = mockgpu_svm_fault_in(svm, want, page, page + PAGE_SIZE,
 					   &ctx);
 	return ret;
 }
 
-static int mockgpu_svm_fault_once(struct mockgpu_svm *svm, unsigned long addr,
-				  bool write)
+static int mockgpu_svm_fault_once(struct mockgpu_svm *svm,
+				  struct mockgpu_want *want)
 {
 	int ret;
 
 	ret = mutex_lock_killable(&svm->space->lock);
 	if (ret)
 		return ret;
-	ret = mockgpu_svm_fault_locked(svm, addr, write);
+	ret = mockgpu_svm_fault_locked(svm, want);
 	mutex_unlock(&svm->space->lock);
 	return ret;
 }
 
-/**
- * mockgpu_svm_fault() - the device wants to use an address
- * @svm: the mirror; the caller has a user reference on its address space
- * @addr: user address
- * @write: does it want to write
- *
- * When it returns, the device may already have lost the page again.
- *
- * Context: Process context, may sleep, no lock held.
- * Return: 0, -EFAULT no mapping or no permission, -EBUSY the range kept
- * changing, -EOPNOTSUPP the memory cannot be shared with the device, -ENOMEM,
- * -EINTR the caller was killed.
- */
-int mockgpu_svm_fault(struct mockgpu_svm *svm, unsigned long addr, bool write)
+static int mockgpu_svm_get(struct mockgpu_svm *svm, struct mockgpu_want *want)
 {
 	unsigned long deadline = jiffies + MOCKGPU_SVM_PATIENCE;
 	int ret = svm->mdev->share_error;
@@ -287,7 +366,7 @@ int mockgpu_svm_fault(struct mockgpu_svm *svm, unsigned long addr, bool write)
 	if (ret)
 		return ret;
 	do {
-		ret = mockgpu_svm_fault_once(svm, addr, write);
+		ret = mockgpu_svm_fault_once(svm, want);
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		cond_resched();
@@ -305,4 +384,47 @@ int mockgpu_svm_fault(struct mockgpu_svm *svm, unsigned long addr, bool write)
 	default:
 		return ret;
 	}
+}
+
+/**
+ * mockgpu_svm_fault() - the device wants to use an address
+ * @svm: the mirror; the caller has a user reference on its address space
+ * @addr: user address
+ * @write: does it want to write
+ *
+ * When it returns, the device may already have lost the page again.
+ *
+ * Context: Process context, may sleep, no lock held.
+ * Return: 0, -EFAULT no mapping or no permission, -EBUSY the range kept
+ * changing, -EOPNOTSUPP the memory cannot be shared with the device, -ENOMEM,
+ * -EINTR the caller was killed.
+ */
+int mockgpu_svm_fault(struct mockgpu_svm *svm, unsigned long addr, bool write)
+{
+	struct mockgpu_want want = { .addr = addr, .write = write };
+
+	return mockgpu_svm_get(svm, &want);
+}
+
+/**
+ * mockgpu_svm_map() - have the device ready to read a range
+ * @svm: the mirror; the caller has a user reference on its address space
+ * @start: user address
+ * @end: user address
+ * @home: bring it to system memory before, as far as that is possible
+ *
+ * Context: Process context, may sleep, no lock held.
+ * Return: as mockgpu_svm_fault().
+ */
+int mockgpu_svm_map(struct mockgpu_svm *svm, unsigned long start,
+		    unsigned long end, bool home)
+{
+	struct mockgpu_want want = { .addr = start, .home = home };
+	int ret = 0;
+
+	while (want.addr < end && !ret) {
+		ret = mockgpu_svm_get(svm, &want);
+		want.addr = want.end;
+	}
+	return ret;
 }

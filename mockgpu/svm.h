@@ -4,7 +4,10 @@
 
 #include <linux/types.h>
 
+#include <drm/mockgpu_drm.h>
+
 struct mm_struct;
+struct mockgpu_attr_values;
 struct mockgpu_device;
 struct mockgpu_hw_mmu;
 struct mockgpu_space;
@@ -27,6 +30,12 @@ int mockgpu_svm_init(struct mockgpu_svm *svm, struct mockgpu_device *mdev,
 		     struct mm_struct *mm, bool shared);
 void mockgpu_svm_clear(struct mockgpu_svm *svm);
 void mockgpu_svm_fini(struct mockgpu_svm *svm);
+int mockgpu_svm_set_attr(struct mockgpu_svm *svm, enum drm_mockgpu_attr attr,
+			 unsigned long start, unsigned long end, u64 value);
+int mockgpu_svm_look_attr(struct mockgpu_svm *svm, unsigned long addr,
+			  struct mockgpu_attr_values *values);
+int mockgpu_svm_map(struct mockgpu_svm *svm, unsigned long start,
+		    unsigned long end, bool home);
 int mockgpu_svm_fault(struct mockgpu_svm *svm, unsigned long addr, bool write);
 
 #endif

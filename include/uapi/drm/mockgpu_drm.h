@@ -18,7 +18,7 @@ extern "C" {
 #endif
 
 /* Grows with every addition to this file. */
-#define MOCKGPU_UAPI_VERSION	3
+#define MOCKGPU_UAPI_VERSION	5
 
 #define DRM_MOCKGPU_QUERY	0x00
 #define DRM_MOCKGPU_VM_CREATE	0x01
@@ -31,6 +31,9 @@ extern "C" {
 #define DRM_MOCKGPU_QUEUE_CREATE	0x08
 #define DRM_MOCKGPU_QUEUE_DESTROY	0x09
 #define DRM_MOCKGPU_EXEC	0x0a
+#define DRM_MOCKGPU_SET_ATTR	0x0b
+#define DRM_MOCKGPU_GET_ATTR	0x0c
+#define DRM_MOCKGPU_PREFETCH	0x0d
 
 /**
  * enum drm_mockgpu_tier - what kind of VRAM the device has
@@ -486,6 +489,83 @@ struct drm_mockgpu_exec {
 	__u64 result;
 };
 
+/**
+ * enum drm_mockgpu_attr - what can be wanted of a range of addresses
+ * @MOCKGPU_ATTR_PREFERRED: where a fault of the device moves memory, an &enum
+ *	drm_mockgpu_prefer; what cannot be moved is used where it is
+ * @MOCKGPU_ATTR_GRANULARITY: how many bytes a fault moves to the device at once,
+ *	a power of two from the page size to 2 MiB; 0 stands for 2 MiB
+ * @MOCKGPU_ATTR_TIMESLICE_MS: how long memory that was moved so stays at least
+ * @MOCKGPU_ATTR_READ_ONLY: 1 when the device may not write
+ * @MOCKGPU_ATTR_COUNT: how many there are
+ */
+enum drm_mockgpu_attr {
+	MOCKGPU_ATTR_PREFERRED = 0,
+	MOCKGPU_ATTR_GRANULARITY = 1,
+	MOCKGPU_ATTR_TIMESLICE_MS = 2,
+	MOCKGPU_ATTR_READ_ONLY = 3,
+	MOCKGPU_ATTR_COUNT
+};
+
+/**
+ * enum drm_mockgpu_prefer - where memory is to be
+ * @MOCKGPU_PREFER_NONE: where it is
+ * @MOCKGPU_PREFER_SYSTEM: in system memory
+ * @MOCKGPU_PREFER_DEVICE: in VRAM of this device
+ */
+enum drm_mockgpu_prefer {
+	MOCKGPU_PREFER_NONE = 0,
+	MOCKGPU_PREFER_SYSTEM = 1,
+	MOCKGPU_PREFER_DEVICE = 2,
+};
+
+/**
+ * struct drm_mockgpu_attr_range - an attribute of a range of a VM
+ * @vm_id: the VM
+ * @attr: an &enum drm_mockgpu_attr
+ * @addr: start of the range; for GET_ATTR, in: any address, out: the start of
+ *	the range around it in which all attributes are the same
+ * @size: bytes; for GET_ATTR, in: 0, out: of that range
+ * @value: of the attribute; for GET_ATTR, in: 0
+ *
+ * All attributes are 0 until they are set. They belong to the addresses: those of
+ * what is unmapped are those of what is mapped there later, and those of VMs that
+ * share their ranges are the same. They apply to what the
+ * device faults in after SET_ATTR, also to what it had before.
+ *
+ * Errors: -EOPNOTSUPP the device has no VRAM to prefer, -ENOMEM, -EINTR the
+ * caller was killed.
+ */
+struct drm_mockgpu_attr_range {
+	__u32 vm_id;
+	__u32 attr;
+	__u64 addr;
+	__u64 size;
+	__u64 value;
+};
+
+/**
+ * struct drm_mockgpu_prefetch - have a range ready before the device needs it
+ * @vm_id: the VM
+ * @location: an &enum drm_mockgpu_prefer; 0 stands for what the attributes say
+ * @addr: start of the range
+ * @size: bytes
+ *
+ * The range is moved, for as long as the attributes say, and mapped for the device
+ * to read. What can be done is done, also after an error.
+ *
+ * Errors: -EOPNOTSUPP the device has no VRAM, -ENOENT nothing is mapped at some
+ * address, -EBUSY not one page of a piece could be moved, -EFAULT some may not be
+ * read, -ENOSPC VRAM is full, -ENOMEM, -ENODEV the device is gone, -EINTR the
+ * caller was killed.
+ */
+struct drm_mockgpu_prefetch {
+	__u32 vm_id;
+	__u32 location;
+	__u64 addr;
+	__u64 size;
+};
+
 #define DRM_IOCTL_MOCKGPU_QUERY \
 	DRM_IOWR(DRM_COMMAND_BASE + DRM_MOCKGPU_QUERY, struct drm_mockgpu_query)
 #define DRM_IOCTL_MOCKGPU_VM_CREATE \
@@ -508,6 +588,12 @@ struct drm_mockgpu_exec {
 	DRM_IOW(DRM_COMMAND_BASE + DRM_MOCKGPU_QUEUE_DESTROY, struct drm_mockgpu_queue)
 #define DRM_IOCTL_MOCKGPU_EXEC \
 	DRM_IOW(DRM_COMMAND_BASE + DRM_MOCKGPU_EXEC, struct drm_mockgpu_exec)
+#define DRM_IOCTL_MOCKGPU_SET_ATTR \
+	DRM_IOW(DRM_COMMAND_BASE + DRM_MOCKGPU_SET_ATTR, struct drm_mockgpu_attr_range)
+#define DRM_IOCTL_MOCKGPU_GET_ATTR \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_MOCKGPU_GET_ATTR, struct drm_mockgpu_attr_range)
+#define DRM_IOCTL_MOCKGPU_PREFETCH \
+	DRM_IOW(DRM_COMMAND_BASE + DRM_MOCKGPU_PREFETCH, struct drm_mockgpu_prefetch)
 
 #if defined(__cplusplus)
 }

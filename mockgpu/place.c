@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * Where memory is to be: as its attributes say when the device faults, and as a
+ * command says ahead of that.
+ */
+#include <linux/align.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/sizes.h>
+
+#include <drm/drm.h>
+#include <drm/drm_drv.h>
+#include <drm/mockgpu_drm.h>
+
+#include "args.h"
+#include "attr.h"
+#include "device.h"
+#include "place.h"
+#include "populate.h"
+#include "svm.h"
+#include "vm.h"
+
+/* A part of an address space that is to be somewhere. */
+struct mockgpu_place {
+	struct mockgpu_vm *vm;
+	unsigned long start;
+	unsigned long end;
+	u32 timeslice_ms;
+};
+
+static int mockgpu_place_on_device(const struct mockgpu_place *place)
+{
+	struct drm_mockgpu_populate args = {
+		.timeslice_ms = place->timeslice_ms,
+		.addr = place->start,
+		.size = place->end - place->start,
+		.flags = MOCKGPU_POPULATE_PARTIAL,
+	};
+
+	return mockgpu_populate_vm(place->vm, &args);
+}
+
+static unsigned long mockgpu_place_granularity(const struct mockgpu_attr_values *values)
+{
+	return values->values[MOCKGPU_ATTR_GRANULARITY] ?: SZ_2M;
+}
+
+/**
+ * mockgpu_place_on_fault() - move memory to where the user prefers it
+ * @vm: the VM; the caller has a user reference on its address space
+ * @addr: user address where the device has a fault
+ *
+ * Memory that cannot be moved is used where it is.
+ *
+ * Context: Process context, may sleep, no lock held.
+ * Return: 0, or -EINTR when the caller was killed.
+ */
+int mockgpu_place_on_fault(struct mockgpu_vm *vm, unsigned long addr)
+{
+	struct mockgpu_attr_values values;
+	struct mockgpu_place place = { .vm = vm };
+	unsigned long granularity;
+	int ret;
+
+	ret = mockgpu_svm_look_attr(&vm->svm, addr, &values);
+	if (ret || values.values[MOCKGPU_ATTR_PREFERRED] != MOCKGPU_PREFER_DEVICE)
+		return ret;
+
+	granularity = mockgpu_place_granularity(&values);
+	place.start = max(values.start, ALIGN_DOWN(addr, granularity));
+	place.end = min(values.end, ALIGN_DOWN(addr, granularity) + granularity);
+	place.timeslice_ms = values.values[MOCKGPU_ATTR_TIMESLICE_MS];
+	mockgpu_place_on_device(&place);
+	return 0;
+}
+
+static bool mockgpu_place_find_vma(struct mockgpu_place *place)
+{
+	struct mm_struct *mm = place->vm->mm;
+	struct vm_area_struct *vma;
+
+	if (mmap_read_lock_killable(mm))
+		return false;
+	vma = find_vma_intersection(mm, place->start, place->end);
+	if (vma) {
+		place->start = max(place->start, vma->vm_start);
+		place->end = min(place->end, vma->vm_end);
+	}
+	mmap_read_unlock(mm);
+	return vma;
+}
+
+/* One piece of a mapping that has the same attributes everywhere. */
+static int mockgpu_prefetch_piece(struct mockgpu_place *place, u32 location)
+{
+	struct mockgpu_svm *svm = &place->vm->svm;
+	struct mockgpu_attr_values values;
+	int ret;
+
+	ret = mockgpu_svm_look_attr(svm, place->start, &values);
+	if (ret)
+		return ret;
+	place->end = min(place->end, values.end);
+	place->timeslice_ms = values.values[MOCKGPU_ATTR_TIMESLICE_MS];
+	if (!location)
+		location = values.values[MOCKGPU_ATTR_PREFERRED];
+
+	if (location == MOCKGPU_PREFER_DEVICE)
+		ret = mockgpu_place_on_device(place);
+	return ret ?: mockgpu_svm_map(svm, place->start, place->end,
+				      location == MOCKGPU_PREFER_SYSTEM);
+}
+
+static int mockgpu_prefetch_bound(struct mockgpu_place *place, u32 location)
+{
+	int idx, ret;
+
+	if (!drm_dev_enter(&place->vm->mdev->drm, &idx))
+		return -ENODEV;
+	ret = mockgpu_prefetch_piece(place, location);
+	drm_dev_exit(idx);
+
+	return ret;
+}
+
+static bool mockgpu_prefetch_goes_on(int error)
+{
+	return !error || error == -EBUSY || error == -EFAULT;
+}
+
+/* Does what can be done, and returns the first error. */
+static int mockgpu_prefetch_run(struct mockgpu_vm *vm,
+				const struct drm_mockgpu_prefetch *args)
+{
+	unsigned long pos = args->addr, end = args->addr + args->size;
+	struct mockgpu_place place = { .vm = vm };
+	int ret, first = 0;
+	bool mapped;
+
+	for (; pos < end; pos = place.end) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		place.start = pos;
+		place.end = mockgpu_args_chunk_end(pos, end);
+		mapped = mockgpu_place_find_vma(&place);
+		if (!mapped || place.start > pos)
+			first = first ?: -ENOENT;
+		if (!mapped)
+			continue;
+		ret = mockgpu_prefetch_bound(&place, args->location);
+		first = first ?: ret;
+		if (!mockgpu_prefetch_goes_on(ret))
+			return ret;
+		cond_resched();
+	}
+	return first;
+}
+
+static int mockgpu_prefetch_vm(struct mockgpu_vm *vm,
+			       const struct drm_mockgpu_prefetch *args)
+{
+	int ret = -EFAULT;
+
+	/* A VM keeps its address space from being freed, not from its end. */
+	if (mmget_not_zero(vm->mm)) {
+		ret = mockgpu_prefetch_run(vm, args);
+		mmput(vm->mm);
+	}
+	return ret;
+}
+
+/**
+ * mockgpu_prefetch_ioctl() - DRM_IOCTL_MOCKGPU_PREFETCH
+ * @drm: the device
+ * @data: a struct drm_mockgpu_prefetch
+ * @file: the file
+ *
+ * Context: Process context, may sleep.
+ * Return: 0, -EINVAL, -ENOENT or -EPERM for the VM, -EOPNOTSUPP without VRAM, or
+ * what struct drm_mockgpu_prefetch says.
+ */
+int mockgpu_prefetch_ioctl(struct drm_device *drm, void *data,
+			   struct drm_file *file)
+{
+	const struct drm_mockgpu_prefetch *args = data;
+	struct mockgpu_vm *vm;
+	int ret = -EOPNOTSUPP;
+
+	if (args->location > MOCKGPU_PREFER_DEVICE ||
+	    !mockgpu_args_range_is_valid(args->addr, args->size, PAGE_SIZE))
+		return -EINVAL;
+
+	vm = mockgpu_vm_lookup(file, args->vm_id);
+	if (IS_ERR(vm))
+		return PTR_ERR(vm);
+
+	if (args->location != MOCKGPU_PREFER_DEVICE ||
+	    mockgpu_device_has_vram(vm->mdev))
+		ret = mockgpu_prefetch_vm(vm, args);
+	mockgpu_vm_put(vm);
+	return ret;
+}
