@@ -21,6 +21,7 @@ run_tier() {
 	modprobe mockgpu test_knobs=1 "$@" 2>/dev/null || return
 	guest-fix-dri
 	with_prefix "$(tier)-" "$TESTS/commands"
+	with_prefix "$(tier)-" "$TESTS/attrs"
 	with_prefix "$(tier)-" "$TESTS/queues"
 	with_prefix "$(tier)-" run_tests unload-after
 }
