@@ -540,20 +540,26 @@ static void stale_faults(struct gpu *gpu)
 	struct ground ground = ground_new(gpu);
 	struct job jobs[STALE_QUEUES] = { };
 	uint64_t handled, stale = counter(gpu, MOCKGPU_COUNTER_STALE_FAULTS);
+	uint32_t queues[STALE_QUEUES];
 	double start;
 
 	hold_faults(gpu, true);
 	for (size_t i = 0; i < STALE_QUEUES; i++) {
 		job_add(&jobs[i], cmd_fill(ground.words + i * 8, 8, 1));
-		job_start(&jobs[i], gpu, queue_new(gpu, ground.area.vm));
+		queues[i] = queue_new(gpu, ground.area.vm);
+		job_start(&jobs[i], gpu, queues[i]);
 	}
 	sleep_ms(200);
 	handled = counter(gpu, MOCKGPU_COUNTER_DEVICE_FAULTS);
 	start = seconds_now();
 	CHECK_OK(gpu_vm_destroy(gpu, ground.area.vm));
 	CHECK(seconds_now() - start < patience(SOON));
-	for (size_t i = 0; i < STALE_QUEUES; i++)
+	for (size_t i = 0; i < STALE_QUEUES; i++) {
 		CHECK_RET(job_end(&jobs[i]), -ECANCELED);
+		CHECK_OK(gpu_queue_destroy(gpu, queues[i]));
+	}
+	CHECK_OK(gpu_queue_destroy(gpu, ground.queue));
+	CHECK(counter(gpu, MOCKGPU_COUNTER_LIVE_VMS) > 0);
 	hold_faults(gpu, false);
 	/* The last of them has the VM until then. */
 	start = seconds_now();
