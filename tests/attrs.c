@@ -166,11 +166,15 @@ static void preferred_again(struct gpu *gpu)
 	area_check_cpu(&area);
 }
 
+/* What comes home may take its whole allocation with it, so there are two. */
 static void preferred_system(struct gpu *gpu)
 {
 	struct area area = area_filled(gpu, 64 * PAGE, 0, MEM_SMALL);
+	struct area half = area_part(&area, 0, 32 * PAGE);
+	struct area rest = area_part(&area, 32 * PAGE, 32 * PAGE);
 
-	area_populate(&area);
+	area_populate(&half);
+	area_populate(&rest);
 	CHECK_OK(set(&area, MOCKGPU_ATTR_PREFERRED, 0, 32 * PAGE, MOCKGPU_PREFER_SYSTEM));
 	for (size_t page = 0; page < 32; page++)
 		touch(&area, page);
