@@ -36,11 +36,6 @@ static unsigned int monitor_count;
 /* Where a test's processes say how it ends; the other end is the harness's. */
 static int say_fd = -1;
 
-struct verdict {
-	bool failed, skipped;
-	char reason[512];
-};
-
 double patience(double seconds)
 {
 	const char *slow = getenv("TEST_SLOW");
@@ -372,17 +367,23 @@ static bool report(const struct test *test, const struct verdict *verdict)
 	return !verdict->failed;
 }
 
-static bool run_one(const struct test *test, unsigned int index)
+void harness_run(const struct test *test, unsigned int index, struct verdict *verdict)
 {
-	struct verdict verdict = { };
-
-	run_process(test, index, &verdict);
+	*verdict = (struct verdict){ };
+	run_process(test, index, verdict);
 	for (unsigned int i = 0; i < monitor_count; i++) {
 		/* A test that failed may have left some on. */
 		if (test->needs & NEED_KNOBS)
 			knobs_off(&monitors[i].gpu);
-		check_leaks(&monitors[i], &verdict);
+		check_leaks(&monitors[i], verdict);
 	}
+}
+
+static bool run_one(const struct test *test, unsigned int index)
+{
+	struct verdict verdict;
+
+	harness_run(test, index, &verdict);
 	return report(test, &verdict);
 }
 
@@ -402,6 +403,15 @@ static void open_monitors(void)
 			       monitor->gpu.index,
 			       (unsigned long long)now[MOCKGPU_COUNTER_DEVICE_ERRORS]);
 	}
+}
+
+void harness_watch(void)
+{
+	while (monitor_count)
+		gpu_close(&monitors[--monitor_count].gpu);
+	open_monitors();
+	for (unsigned int i = 0; i < monitor_count; i++)
+		gpu_counters(&monitors[i].gpu, monitors[i].before);
 }
 
 static bool is_wanted(const struct test *test, char **names)

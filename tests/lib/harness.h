@@ -8,6 +8,7 @@
 #ifndef _TESTS_HARNESS_H_
 #define _TESTS_HARNESS_H_
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -43,6 +44,19 @@ int main(int argc, char **argv)						\
 }
 
 int harness_main(int argc, char **argv, const struct test *tests, unsigned int count);
+
+/* How a test ended; with neither it passed. */
+struct verdict {
+	bool failed, skipped;
+	char reason[512];
+};
+
+/*
+ * For those who have a main() of their own: all devices of now are watched from now
+ * on, and a test is one of them that leaves things as they were then.
+ */
+void harness_watch(void);
+void harness_run(const struct test *test, unsigned int index, struct verdict *verdict);
 
 /* Ends the test. To be called from any process or thread of it. */
 _Noreturn void test_fail(const char *file, int line, const char *format, ...)
