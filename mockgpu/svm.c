@@ -249,8 +249,8 @@ static bool mockgpu_range_has_vram(struct mockgpu_svm *svm,
 /*
  * What spoiled the range? VRAM that cannot be mapped, as there is no room in the
  * window of a link, comes home. Of what is in use all the time, or cannot be had
- * at all, as behind the end of a file, it may be but a part: smaller ranges will
- * tell.
+ * at all, as behind the end of a file, or not for writing, it may be but a part:
+ * smaller ranges will tell.
  */
 static int mockgpu_range_help(struct mockgpu_svm *svm,
 			      struct mockgpu_range *range, int error,
@@ -262,7 +262,7 @@ static int mockgpu_range_help(struct mockgpu_svm *svm,
 	    mockgpu_range_has_vram(svm, range, ctx->device_private_page_owner))
 		return drm_gpusvm_range_evict(mockgpu_svm_base(svm), &range->base) ?:
 		       -EBUSY;
-	if ((error == -EFAULT || error == -EBUSY) &&
+	if ((error == -EFAULT || error == -EPERM || error == -EBUSY) &&
 	    mockgpu_range_npages(range) > 1) {
 		if (error == -EBUSY)
 			svm->space->small_until = jiffies + MOCKGPU_SVM_SMALL;
