@@ -101,6 +101,17 @@ DEFINE_DEBUGFS_ATTRIBUTE(mockgpu_debugfs_hold_copy_fops,
 			 mockgpu_debugfs_hold_copy_get,
 			 mockgpu_debugfs_hold_copy_set, "%llu\n");
 
+static void mockgpu_debugfs_add_mistakes(struct mockgpu_device *mdev,
+					 struct dentry *root)
+{
+	struct mockgpu_knobs *knobs = &mdev->knobs;
+
+	debugfs_create_bool("skip_unmap", 0600, root, &knobs->skip_unmap);
+	debugfs_create_bool("skip_flush", 0600, root, &knobs->skip_flush);
+	debugfs_create_bool("skip_copy", 0600, root, &knobs->skip_copy);
+	debugfs_create_bool("skip_clear", 0600, root, &knobs->skip_clear);
+}
+
 static void mockgpu_debugfs_add_knobs(struct mockgpu_device *mdev,
 				      struct dentry *root)
 {
@@ -127,6 +138,7 @@ static void mockgpu_debugfs_add_knobs(struct mockgpu_device *mdev,
 				   &mockgpu_debugfs_hold_copy_fops);
 	debugfs_create_atomic_t("copies_held", 0400, root,
 				&knobs->copies_held);
+	mockgpu_debugfs_add_mistakes(mdev, root);
 }
 
 /**

@@ -28,6 +28,12 @@ struct mockgpu_hw;
  * @scatter: no two pages of an allocation are neighbours
  * @no_clear_op: the SVM module is not told that the device can clear
  * @hold_faults: page faults of jobs are not handled, for at most 30 s
+ * @skip_unmap: mistake: what goes stays in the page table
+ * @skip_flush: mistake: what goes stays in the TLB
+ * @skip_copy: mistake: memory goes into VRAM without its data
+ * @skip_clear: mistake: VRAM is handed out with the data of its last owner
+ *
+ * Tests that do not see one of the mistakes are not worth much.
  */
 struct mockgpu_knobs {
 	atomic_t fail_populate;
@@ -36,6 +42,10 @@ struct mockgpu_knobs {
 	bool scatter;
 	bool no_clear_op;
 	bool hold_faults;
+	bool skip_unmap;
+	bool skip_flush;
+	bool skip_copy;
+	bool skip_clear;
 };
 
 /**

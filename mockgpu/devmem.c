@@ -56,6 +56,10 @@ static int mockgpu_devmem_copy_in(struct page **pages,
 				  unsigned long npages,
 				  struct dma_fence *fence)
 {
+	struct mockgpu_device *mdev = mockgpu_devmem_device(pages[0]);
+
+	if (READ_ONCE(mdev->knobs.skip_copy))
+		return 0;
 	return mockgpu_devmem_copy(pages, addr, npages, fence,
 				   mockgpu_hw_copy_in);
 }
@@ -89,7 +93,7 @@ static int mockgpu_devmem_clear(struct page **pages, unsigned long npages,
 	int ret;
 
 	ret = mockgpu_devmem_wait(fence);
-	if (ret)
+	if (ret || READ_ONCE(mdev->knobs.skip_clear))
 		return ret;
 
 	ret = mockgpu_hw_copy_begin(mdev->hw);

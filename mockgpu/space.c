@@ -71,6 +71,18 @@ static void mockgpu_range_free(struct drm_gpusvm_range *base)
 	kfree(range);
 }
 
+static void mockgpu_space_unmap(struct mockgpu_svm *svm, u64 start, u64 end)
+{
+	if (!READ_ONCE(svm->mdev->knobs.skip_unmap))
+		mockgpu_hw_mmu_unmap(svm->mmu, start, end);
+}
+
+static void mockgpu_space_flush(struct mockgpu_svm *svm, u64 start, u64 end)
+{
+	if (!READ_ONCE(svm->mdev->knobs.skip_flush))
+		mockgpu_hw_mmu_flush(svm->mmu, start, end);
+}
+
 /**
  * mockgpu_space_unbind() - have nothing lead to what a device has of a range
  * @space: the address space
@@ -82,12 +94,12 @@ static void mockgpu_range_free(struct drm_gpusvm_range *base)
 void mockgpu_space_unbind(struct mockgpu_space *space,
 			  struct mockgpu_range *range, unsigned int seat)
 {
-	struct mockgpu_hw_mmu *mmu = space->seats[seat]->mmu;
+	struct mockgpu_svm *svm = space->seats[seat];
 	u64 start = drm_gpusvm_range_start(&range->base);
 	u64 end = drm_gpusvm_range_end(&range->base);
 
-	mockgpu_hw_mmu_unmap(mmu, start, end);
-	mockgpu_hw_mmu_flush(mmu, start, end);
+	mockgpu_space_unmap(svm, start, end);
+	mockgpu_space_flush(svm, start, end);
 }
 
 static void mockgpu_range_discard(struct mockgpu_space *space,
@@ -105,7 +117,7 @@ static void mockgpu_range_discard(struct mockgpu_space *space,
 }
 
 /* First out of the page table, then once out of the TLB. Is there anything? */
-static bool mockgpu_space_take_away(struct mockgpu_hw_mmu *mmu,
+static bool mockgpu_space_take_away(struct mockgpu_svm *svm,
 				    struct drm_gpusvm_notifier *notifier,
 				    const struct mmu_notifier_range *mmu_range)
 {
@@ -116,11 +128,11 @@ static bool mockgpu_space_take_away(struct mockgpu_hw_mmu *mmu,
 				  mmu_range->end) {
 		first = min_t(u64, first, drm_gpusvm_range_start(range));
 		last = drm_gpusvm_range_end(range);
-		mockgpu_hw_mmu_unmap(mmu, drm_gpusvm_range_start(range), last);
+		mockgpu_space_unmap(svm, drm_gpusvm_range_start(range), last);
 	}
 	if (first > last)
 		return false;
-	mockgpu_hw_mmu_flush(mmu, first, last);
+	mockgpu_space_flush(svm, first, last);
 	return true;
 }
 
@@ -145,7 +157,7 @@ static void mockgpu_space_invalidate(struct drm_gpusvm *base,
 
 	for (seat = 0; seat < space->count; seat++)
 		if (space->seats[seat] &&
-		    !mockgpu_space_take_away(space->seats[seat]->mmu, notifier,
+		    !mockgpu_space_take_away(space->seats[seat], notifier,
 					     mmu_range))
 			return;
 
