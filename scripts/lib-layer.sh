@@ -163,6 +163,31 @@ tests_build() {
 		layer_failure "$2" "tests-$DEBIAN" "building the tests' programs on Debian $DEBIAN"
 }
 
+# igt_find: adds the newest IGT with its runner to LAYERS, for that Debian release.
+igt_find() {
+	base_find
+	BASE=$REPLY
+	cached igt "$DEBIAN" "$(igt_key)" igt_fetch
+	LAYERS+=("$REPLY/layer.tar")
+}
+
+igt_key() {
+	{
+		base_key
+		cat "$SCRIPTS/root/fetch-igt"
+	} | hash_of
+}
+
+# igt_fetch OUT
+igt_fetch() {
+	require_space 512
+	note "fetching the newest IGT for Debian $DEBIAN (once)"
+	mkdir "$1"
+	in_root --bind "$1:/mnt" --bind "$SCRIPTS/root:/media" "$BASE" \
+		/media/fetch-igt "$MIRROR" /mnt >"$1/log" 2>&1 ||
+		layer_failure "$1" "igt-$DEBIAN" "fetching IGT for Debian $DEBIAN"
+}
+
 # layer_failure DIR NAME WHAT: keeps the logs of a layer that came to nothing.
 layer_failure() {
 	local log=$CACHE/log/build-of-$2
