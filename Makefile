@@ -8,7 +8,7 @@ VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
 DKMS_SOURCE := /usr/src/$(NAME)-$(VERSION)
 SOURCES := dkms.conf Kbuild Makefile include src mockgpu
 
-.PHONY: modules install clean dkms-install dkms-uninstall check demo help features
+.PHONY: modules install install-tests clean dkms-install dkms-uninstall check demo help features
 
 modules: features
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
@@ -34,6 +34,17 @@ dkms-uninstall:
 	dkms remove $(NAME)/$(VERSION) --all
 	$(RM) -r $(DKMS_SOURCE)
 
+# As a package would: with DESTDIR, and prefix=/usr.
+prefix ?= /usr/local
+TESTS_DIR := $(DESTDIR)$(prefix)/libexec/mockgpu-igt-tests
+
+install-tests:
+	$(MAKE) -C tests O=$(CURDIR)/tests/build igt
+	install -d $(TESTS_DIR) $(DESTDIR)$(prefix)/bin
+	install -m 755 tests/build/igt/mockgpu_* tests/build/igt/igt-* $(TESTS_DIR)
+	install -m 644 tests/build/igt/*.txt $(TESTS_DIR)
+	ln -sf $(prefix)/libexec/mockgpu-igt-tests/igt-run $(DESTDIR)$(prefix)/bin/mockgpu-igt-run
+
 check:
 	scripts/check
 
@@ -45,6 +56,7 @@ help:
 	@echo 'make modules KDIR=D  build them for the kernel whose headers are in D'
 	@echo 'make install         build and install them, without DKMS'
 	@echo 'make dkms-install    hand them to DKMS, which rebuilds them for new kernels'
+	@echo 'make install-tests   build and install the IGT tests (libigt is needed)'
 	@echo 'make dkms-uninstall  take them away from DKMS again'
 	@echo 'make demo            see memory move, in a virtual machine (root)'
 	@echo 'make check           run the tests, in virtual machines (root)'
