@@ -700,6 +700,141 @@ static void process_end(struct gpu *gpu)
 	printf("# %u failures, of up to %u\n", rounds, nth - 1);
 }
 
+/* The driver is taken from a device and given to it again. */
+
+static int tell_driver(const char *what, unsigned int index)
+{
+	char path[64], name[32];
+
+	snprintf(path, sizeof(path), "/sys/bus/platform/drivers/mockgpu/%s", what);
+	snprintf(name, sizeof(name), "mockgpu.%u", index);
+	return file_write(path, name);
+}
+
+static bool is_bound(unsigned int index)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/bus/platform/drivers/mockgpu/mockgpu.%u", index);
+	return !access(path, F_OK);
+}
+
+/* What is alive in the SVM module, whoever uses it. */
+static unsigned long long live_total(void)
+{
+	FILE *file = fopen("/sys/kernel/debug/drm_gpusvm_backport/stats", "r");
+	unsigned long long total = 0, value;
+	char name[64];
+
+	CHECK(file);
+	while (fscanf(file, "%63s %llu", name, &value) == 2)
+		if (!strncmp(name, "live_", 5))
+			total += value;
+	fclose(file);
+	return total;
+}
+
+static void check_live_total(unsigned long long want, unsigned int nth)
+{
+	double deadline = seconds_now() + patience(RELEASE_SECONDS);
+	unsigned long long total;
+
+	while ((total = live_total()) > want && seconds_now() < deadline)
+		sleep_ms(5);
+	if (total > want)
+		FAIL("failure %u leaves %llu things alive, not %llu", nth, total, want);
+}
+
+/* It is a device that works. */
+static void use_device(unsigned int index, struct area *area)
+{
+	struct gpu gpu;
+
+	CHECK_OK(gpu_open(&gpu, index));
+	*area = (struct area){ .gpu = &gpu, .vm = vm_new(&gpu) };
+	fresh_memory(area, MEM_SMALL);
+	area_fill(area);
+	area_populate(area);
+	area_device_flip(area, FLIP);
+	gpu_close(&gpu);
+	area->gpu = NULL;
+}
+
+/* A device that is not there yet is there afterwards, or not at all. */
+static bool bind_round(unsigned int index, unsigned int nth)
+{
+	struct area area;
+	bool fired;
+	int ret;
+
+	inject_arm(nth);
+	ret = tell_driver("bind", index);
+	fired = inject_disarm();
+	if (!fired)
+		CHECK_OK(ret);
+	CHECK_EQ(is_bound(index), !ret);
+	if (ret)
+		CHECK_OK(tell_driver("bind", index));
+	use_device(index, &area);
+	area_check_cpu(&area);
+	CHECK_SYS(munmap(arena, HUGE_PAGE));
+	CHECK_OK(tell_driver("unbind", index));
+	return fired;
+}
+
+/* What processes have there comes home, whatever is refused to who sends it there. */
+static bool unbind_round(unsigned int index, unsigned int nth)
+{
+	struct area area;
+	bool fired;
+	int ret;
+
+	use_device(index, &area);
+	inject_arm(nth);
+	ret = tell_driver("unbind", index);
+	fired = inject_disarm();
+	if (!fired)
+		CHECK_OK(ret);
+	CHECK_EQ(is_bound(index), !!ret);
+	area_check_cpu(&area);
+	CHECK_SYS(munmap(arena, HUGE_PAGE));
+	if (ret)
+		CHECK_OK(tell_driver("unbind", index));
+	CHECK_OK(tell_driver("bind", index));
+	return fired;
+}
+
+static void run_driver(struct gpu *gpu, bool (*round)(unsigned int index, unsigned int nth))
+{
+	const char *missing = inject_missing();
+	unsigned int nth = 1, rounds = 0;
+	unsigned long long before;
+
+	if (missing)
+		test_skip("%s", missing);
+	before = live_total();
+	while (round(gpu->index ? 0 : 1, nth)) {
+		check_live_total(before, nth);
+		rounds++;
+		nth = next_failure(nth);
+	}
+	check_live_total(before, nth);
+	printf("# %u failures, of up to %u\n", rounds, nth - 1);
+	CHECK(rounds);
+}
+
+static void unbind_device(struct gpu *gpu)
+{
+	run_driver(gpu, unbind_round);
+}
+
+static void bind_device(struct gpu *gpu)
+{
+	CHECK_OK(tell_driver("unbind", gpu->index ? 0 : 1));
+	run_driver(gpu, bind_round);
+	CHECK_OK(tell_driver("bind", gpu->index ? 0 : 1));
+}
+
 #define NEEDS	(NEED_VRAM | NEED_ROOT)
 
 #define SCENE(name, ...)						\
@@ -791,6 +926,8 @@ static const struct test tests[] = {
 	{ "protect", protect, NEEDS, SECONDS },
 	{ "remap", remap, NEEDS, SECONDS },
 	{ "discard", discard, NEEDS, SECONDS },
+	{ "unbind", unbind_device, NEEDS | NEED_TWO_DEVICES, SECONDS },
+	{ "bind", bind_device, NEEDS | NEED_TWO_DEVICES, SECONDS },
 	{ "process-end", process_end, NEEDS, SECONDS },
 };
 
