@@ -41,11 +41,13 @@ project_stage() {
 		tar --extract --directory "$1" --no-same-owner
 }
 
-# modules_find: sets LAYERS to the tar for the kernel that root_find found.
+# modules_find: sets LAYERS to the tar for the kernel that root_find found. With DELAYS
+# they are built to look for races (src/delay.h).
 modules_find() {
 	project_load
 	scratch_dir
 	project_stage "$SCRATCH/source" "${MODULES_FILES[@]}"
+	[[ -z ${DELAYS:-} ]] || echo 'ccflags-y += -DGSB_DELAYS' >>"$SCRATCH/source/src/Kbuild"
 	cached modules "$KERNEL" "$(modules_key "$SCRATCH/source")" modules_build "$SCRATCH/source"
 	rm -rf "$SCRATCH"
 	LAYERS=("$REPLY/layer.tar")

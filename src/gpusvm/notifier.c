@@ -13,6 +13,7 @@
 #include "compat/compat.h"
 #include "gpusvm.h"
 #include "notifier.h"
+#include "../delay.h"
 #include "../stats.h"
 #include "trace.h"
 
@@ -31,9 +32,12 @@ static bool gsb_notifier_invalidate(struct mmu_interval_notifier *core,
 	if (!mmu_notifier_range_blockable(event))
 		return false;
 
+	gsb_delay();
 	down_write(&gpusvm->notifier_lock);
 	mmu_interval_set_seq(core, seq);
+	gsb_delay();
 	gpusvm->ops->invalidate(gpusvm, notifier, event);
+	gsb_delay();
 	up_write(&gpusvm->notifier_lock);
 
 	gsb_stat_add(GSB_STAT_INVALIDATIONS, 1);

@@ -15,6 +15,7 @@
 #include "map.h"
 #include "notifier.h"
 #include "range.h"
+#include "../delay.h"
 #include "../stats.h"
 #include "trace.h"
 
@@ -333,6 +334,7 @@ void drm_gpusvm_range_remove(struct drm_gpusvm *gpusvm,
 	if (mine)
 		WARN_ON_ONCE(gsb_range_unlink(range));
 	mutex_unlock(&gpusvm->tree_lock);
+	gsb_delay();
 	if (mine)
 		drm_gpusvm_range_put(range);
 }

@@ -6,6 +6,7 @@
  */
 #define CREATE_TRACE_POINTS
 #include "trace.h"
+#include "../delay.h"
 
 static u64 gsb_now_if(bool traced)
 {
@@ -37,7 +38,7 @@ static u64 gsb_since(u64 start)
  * @start: what gsb_trace_start() returned
  * @err: 0 or a negative error
  *
- * Context: Any.
+ * Context: May sleep, if only in a build with delays.
  * Return: @err.
  */
 int gsb_trace_step(const struct gsb_job *job, enum gsb_step step, u64 start,
@@ -45,6 +46,7 @@ int gsb_trace_step(const struct gsb_job *job, enum gsb_step step, u64 start,
 {
 	if (trace_gsb_step_enabled())
 		trace_gsb_step(job, step, gsb_since(start), err);
+	gsb_delay();
 	return err;
 }
 

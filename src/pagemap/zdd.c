@@ -11,6 +11,7 @@
 #include "compat/compat.h"
 #include "ops.h"
 #include "zdd.h"
+#include "../delay.h"
 #include "../stats.h"
 
 /**
@@ -23,7 +24,9 @@ void gsb_devmem_drop(struct drm_pagemap_devmem *devmem)
 {
 	const struct drm_pagemap_devmem_ops *ops = devmem->ops;
 
+	gsb_delay_atomic();
 	complete_all(&devmem->detached);
+	gsb_delay_atomic();
 	if (!ops->devmem_release)
 		return;
 	/* A callback that sleeps is found even where it could have. */
