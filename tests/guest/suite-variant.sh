@@ -1,0 +1,128 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+#
+# Some of everything on a machine that is set up as VARIANT says; scripts/variants boots
+# it. What the machine cannot do is skipped, with the reason.
+
+# shellcheck source=tests/guest/lib.sh
+. "$(dirname "$(readlink -f "$0")")/lib.sh"
+
+VARIANT=${VARIANT:-plain}
+PROGRAMS=(migrate holes life mirror)
+THP=/sys/kernel/mm/transparent_hugepage
+KSM=/sys/kernel/mm/ksm
+GROUP=/sys/fs/cgroup/variant
+
+# expect_on FILE: the variant is nothing without it.
+expect_on() {
+	[[ -e $1 ]] || skip "there is no $1"
+}
+
+command_line() {
+	grep -qw -- "$1" /proc/cmdline || fail "the machine was not booted with $1"
+}
+
+prepare_plain() { :; }
+
+prepare_cpus() {
+	(($(nproc) == $1)) || fail "there are $(nproc) processors, not $1"
+}
+
+prepare_preempt() {
+	command_line "preempt=$1"
+	expect_on /sys/kernel/debug/sched/preempt
+	grep -q "($1)" /sys/kernel/debug/sched/preempt || fail "preemption is $(</sys/kernel/debug/sched/preempt)"
+}
+
+prepare_rt() {
+	[[ $(</sys/kernel/realtime) = 1 ]] || fail "this kernel is not one for real time"
+}
+
+prepare_iommu() {
+	dmesg | grep -q 'DMAR: IOMMU enabled' || fail "there is no IOMMU"
+}
+
+prepare_swiotlb() {
+	command_line swiotlb=force
+}
+
+prepare_numa() {
+	[[ -d /sys/devices/system/node/node1 ]] || skip "the kernel does not make two nodes of one"
+}
+
+prepare_thp() {
+	expect_on "$THP/enabled"
+	must sh -c "echo $1 >$THP/enabled"
+}
+
+prepare_khugepaged() {
+	prepare_thp always
+	must sh -c "echo 0 >$THP/khugepaged/scan_sleep_millisecs; echo 0 >$THP/khugepaged/alloc_sleep_millisecs"
+	must sh -c "echo 100000 >$THP/khugepaged/pages_to_scan"
+}
+
+# What is alike is merged, in programs that say so; all that it scans costs time.
+prepare_ksm() {
+	expect_on "$KSM/run"
+	must sh -c "echo 0 >$KSM/sleep_millisecs; echo 100000 >$KSM/pages_to_scan; echo 1 >$KSM/run"
+}
+
+prepare_zram() {
+	swap_on_zram || skip "cannot swap to zram here"
+}
+
+# With somewhere to swap to, as some tests want more than that.
+prepare_memcg() {
+	prepare_zram
+	must sh -c 'echo +memory >/sys/fs/cgroup/cgroup.subtree_control'
+	mkdir "$GROUP"
+	must sh -c "echo 64M >$GROUP/memory.max"
+}
+
+test_prepare() {
+	"prepare_${VARIANT%%-*}" "${VARIANT#*-}"
+}
+
+# As long as the programs run.
+compact() {
+	while :; do
+		echo 1 >/proc/sys/vm/compact_memory || return
+	done
+}
+
+run_programs() {
+	local program
+	if [[ -d $GROUP ]]; then
+		echo "$BASHPID" >"$GROUP/cgroup.procs"
+	fi
+	for program in "${PROGRAMS[@]}"; do
+		"$TESTS/$program"
+	done
+	"$TESTS/stress" "$((20 * TEST_SLOW))"
+}
+
+test_unload_after() {
+	unload
+	! is_loaded || fail "mockgpu is still there"
+}
+
+main() {
+	local results compaction=
+	results=$(run_tests prepare)
+	echo "$results"
+	[[ $results = 'ok '* ]] || return 0
+	load test_knobs=1 devices=2 vram_size=64M
+	if [[ $VARIANT = compaction ]]; then
+		compact &
+		compaction=$!
+	fi
+	(run_programs)
+	[[ -z $compaction ]] || kill "$compaction"
+	run_tests unload-after
+}
+
+prepare_compaction() {
+	expect_on /proc/sys/vm/compact_memory
+}
+
+with_prefix "$VARIANT-" main
