@@ -9,12 +9,15 @@ MIRROR=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 SECURITY_MIRROR=${DEBIAN_SECURITY_MIRROR:-http://deb.debian.org/debian-security}
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 KERNEL_FLAVOUR=amd64
+RT_FLAVOUR=rt-amd64
 BUILT_FLAVOUR=debug
 
 # What is known about a kernel is looked up again after this many days.
 KERNEL_DAYS=7
 
 KERNEL_NAMES=(debian-12 debian-13 debian-13-backports newest)
+# Fetched, but not one of those that most users have.
+OTHER_NAMES=(debian-13-rt)
 # Built here, from Debian's sources (see lib-build.sh).
 BUILT_NAMES=(debug debug-next)
 
@@ -22,12 +25,12 @@ BUILT_NAMES=(debug debug-next)
 kernel_rule() {
 	case $1 in
 	debian-12) echo bookworm metapackage bookworm bookworm-security ;;
-	debian-13) echo trixie metapackage trixie trixie-security ;;
+	debian-13 | debian-13-rt) echo trixie metapackage trixie trixie-security ;;
 	debian-13-backports) echo trixie metapackage trixie-backports ;;
 	newest) echo trixie newest trixie-backports ;;
 	debug) echo trixie source trixie trixie-security ;;
 	debug-next) echo trixie source trixie-backports ;;
-	*) usage_error "unknown kernel '$1' (known: ${KERNEL_NAMES[*]} ${BUILT_NAMES[*]})" ;;
+	*) usage_error "unknown kernel '$1' (known: ${KERNEL_NAMES[*]} ${OTHER_NAMES[*]} ${BUILT_NAMES[*]})" ;;
 	esac
 }
 
@@ -38,6 +41,8 @@ kernel_is_built() {
 kernel_flavour() {
 	if kernel_is_built "$1"; then
 		echo "$BUILT_FLAVOUR"
+	elif [[ $1 = *-rt ]]; then
+		echo "$RT_FLAVOUR"
 	else
 		echo "$KERNEL_FLAVOUR"
 	fi
@@ -138,9 +143,10 @@ index_lines() {
 	awk -F '\t' -v suites=" ${*:2} " 'index(suites, " " $1 " ")' "$CACHE/apt/$1/packages"
 }
 
-# The rules.  Each prints "VERSION RELEASE SUITE" candidates of a table.
+# The rules.  Each prints "VERSION RELEASE SUITE" candidates of a table, for the flavour
+# in FLAVOUR.
 candidates_metapackage() {
-	awk -F '\t' -v OFS=' ' -v flavour="$KERNEL_FLAVOUR" '
+	awk -F '\t' -v OFS=' ' -v flavour="$FLAVOUR" '
 		$2 == "linux-image-" flavour && match($4, /linux-image-[0-9][^ ,]*/) {
 			print $3, substr($4, RSTART + 12, RLENGTH - 12), $1
 		}'
@@ -149,7 +155,7 @@ candidates_metapackage() {
 # Headers of the plain flavour (rt, cloud and others have their name between),
 # for which there is a binary and modules, or an image that holds both.
 candidates_newest() {
-	awk -F '\t' -v OFS=' ' -v flavour="$KERNEL_FLAVOUR" '
+	awk -F '\t' -v OFS=' ' -v flavour="$FLAVOUR" '
 		{ have[$2] = 1 }
 		match($2, "^linux-headers-[0-9][^-]*(-[0-9]+)?-" flavour "$") { version[substr($2, 15)] = $3; suite[substr($2, 15)] = $1 }
 		END {
@@ -164,7 +170,7 @@ candidates_newest() {
 # The sources of a version, as a package; what is built from them is named after
 # the version without the package's own revision.
 candidates_source() {
-	awk -F '\t' -v OFS=' ' -v flavour="$BUILT_FLAVOUR" '
+	awk -F '\t' -v OFS=' ' -v flavour="$FLAVOUR" '
 		$2 ~ /^linux-source-[0-9.]+$/ {
 			release = $3
 			sub(/-[^-]*$/, "", release)
@@ -207,7 +213,8 @@ image_packages() {
 
 # kernel_resolve NAME MINUTES: looks up what NAME is in lists at most that old.
 kernel_resolve() {
-	local debian rule suites table version release suite source packages
+	local debian rule suites table version release suite source packages FLAVOUR
+	FLAVOUR=$(kernel_flavour "$1")
 	read -r debian rule suites < <(kernel_rule "$1")
 	index_update "$debian" "$2"
 	# shellcheck disable=SC2086 # a list
