@@ -19,7 +19,7 @@ static inline void gsb_delay(void)
 
 	might_sleep();
 	if (!dice)
-		msleep(10);
+		msleep(20);
 	else if (dice < 12)
 		usleep_range(20, 1000);
 }
