@@ -11,6 +11,7 @@ here=$(dirname "$(readlink -f "$0")")
 . "$here/guest/lib.sh"
 
 SOURCE=${SOURCE:-/usr/src/project}
+PATIENCE=600
 KERNEL_SCRIPTS=/opt/kernel/scripts
 FOUND=$(mktemp)
 
