@@ -18,10 +18,9 @@
 #include <linux/sizes.h>
 #include <linux/string.h>
 
-#include <drm/drm_gpusvm_backport.h>
-
 #include "config.h"
 #include "links.h"
+#include "provider.h"
 #include "reserved.h"
 
 #define MOCKGPU_DEFAULT_PRIVATE_SIZE	((u64)SZ_256M)
@@ -168,7 +167,7 @@ static int mockgpu_config_private(struct mockgpu_config *config)
 {
 	u64 available = (u64)si_mem_available() << PAGE_SHIFT;
 
-	if (!drm_gpusvm_backport_has_tier(DRM_GPUSVM_BACKPORT_TIER_PRIVATE)) {
+	if (!mockgpu_provider_has_private()) {
 		pr_err("tier=private needs a kernel with CONFIG_DEVICE_PRIVATE: use tier=auto\n");
 		return -EOPNOTSUPP;
 	}
@@ -233,7 +232,7 @@ static int mockgpu_config_coherent(struct mockgpu_config *config)
 {
 	struct range region;
 
-	if (!drm_gpusvm_backport_has_tier(DRM_GPUSVM_BACKPORT_TIER_COHERENT)) {
+	if (!mockgpu_provider_has_coherent()) {
 		pr_err("tier=coherent is not possible on this kernel: use tier=auto\n");
 		return -EOPNOTSUPP;
 	}
@@ -268,10 +267,10 @@ static int mockgpu_config_auto(struct mockgpu_config *config)
 	if (config->vram_base)
 		return mockgpu_config_coherent(config);
 
-	if (drm_gpusvm_backport_has_tier(DRM_GPUSVM_BACKPORT_TIER_PRIVATE))
+	if (mockgpu_provider_has_private())
 		return mockgpu_config_private(config);
 
-	if (!drm_gpusvm_backport_has_tier(DRM_GPUSVM_BACKPORT_TIER_COHERENT)) {
+	if (!mockgpu_provider_has_coherent()) {
 		config->limit = "this kernel has no device memory at all";
 		return mockgpu_config_system(config);
 	}

@@ -14,6 +14,7 @@
 #include "heap.h"
 #include "hw/hw.h"
 #include "pagemap.h"
+#include "provider.h"
 #include "vram.h"
 
 typedef int (*mockgpu_copy_fn)(struct mockgpu_hw *hw, unsigned long first,
@@ -30,13 +31,44 @@ static int mockgpu_devmem_wait(struct dma_fence *fence)
 	return fence ? dma_fence_wait(fence, false) : 0;
 }
 
+/* A hole becomes zeroes in VRAM, and is nothing on the way out of it. */
+static int mockgpu_devmem_copy_hole(struct mockgpu_device *mdev,
+				    struct page *page, unsigned long npages,
+				    mockgpu_copy_fn copy)
+{
+	if (!page || copy != mockgpu_hw_copy_in)
+		return 0;
+	return mockgpu_hw_clear(mdev->hw, mockgpu_vram_index(&mdev->vram, page),
+				npages);
+}
+
+static int mockgpu_devmem_copy_entry(struct mockgpu_device *mdev,
+				     struct page *page, unsigned long npages,
+				     const struct drm_pagemap_addr *addr,
+				     mockgpu_copy_fn copy)
+{
+	if (mockgpu_provider_is_hole(addr))
+		return mockgpu_devmem_copy_hole(mdev, page, npages, copy);
+	return copy(mdev->hw, mockgpu_vram_index(&mdev->vram, page),
+		    mockgpu_pagemap_bus(addr), npages);
+}
+
+/* The kernel's own leaves out what does not move. */
+static struct page *mockgpu_devmem_first(struct page **pages)
+{
+	while (!*pages)
+		pages++;
+	return *pages;
+}
+
 static int mockgpu_devmem_copy(struct page **pages,
 			       const struct drm_pagemap_addr *addr,
 			       unsigned long npages, struct dma_fence *fence,
 			       mockgpu_copy_fn copy)
 {
-	struct mockgpu_device *mdev = mockgpu_devmem_device(pages[0]);
-	unsigned long i;
+	struct mockgpu_device *mdev =
+		mockgpu_devmem_device(mockgpu_devmem_first(pages));
+	unsigned long i, n;
 	int ret;
 
 	ret = mockgpu_devmem_wait(fence);
@@ -44,10 +76,11 @@ static int mockgpu_devmem_copy(struct page **pages,
 		return ret;
 
 	ret = mockgpu_hw_copy_begin(mdev->hw);
-	for (i = 0; i < npages && !ret; i += NR_PAGES(addr[i].order))
-		ret = copy(mdev->hw, mockgpu_vram_index(&mdev->vram, pages[i]),
-			   mockgpu_pagemap_bus(&addr[i]),
-			   NR_PAGES(addr[i].order));
+	for (i = 0; i < npages && !ret; i += n) {
+		n = mockgpu_provider_npages(pages[i], &addr[i]);
+		ret = mockgpu_devmem_copy_entry(mdev, pages[i], n, &addr[i],
+						copy);
+	}
 	return ret;
 }
 
@@ -85,8 +118,9 @@ static unsigned long mockgpu_devmem_run(struct page **pages,
 	return run;
 }
 
-static int mockgpu_devmem_clear(struct page **pages, unsigned long npages,
-				struct dma_fence *fence)
+static int __maybe_unused
+mockgpu_devmem_clear(struct page **pages, unsigned long npages,
+		     struct dma_fence *fence)
 {
 	struct mockgpu_device *mdev = mockgpu_devmem_device(pages[0]);
 	unsigned long i, run;
@@ -142,7 +176,7 @@ static const struct drm_pagemap_devmem_ops mockgpu_devmem_ops_clearing = {
 	.populate_devmem_pfn = mockgpu_devmem_populate,
 	.copy_to_devmem = mockgpu_devmem_copy_in,
 	.copy_to_ram = mockgpu_devmem_copy_out,
-	.clear_devmem = mockgpu_devmem_clear,
+	MOCKGPU_PROVIDER_CLEAR(mockgpu_devmem_clear)
 };
 
 /* The SVM module then has the device copy zeroes. */

@@ -31,6 +31,7 @@
 #include "pagemap.h"
 #include "place.h"
 #include "populate.h"
+#include "provider.h"
 #include "query.h"
 #include "queue.h"
 #include "residency.h"
@@ -152,7 +153,7 @@ static int mockgpu_drv_start(struct mockgpu_device *mdev)
 	if (ret)
 		goto unplug;
 	mdev->share_error =
-		drm_gpusvm_backport_check_dma(mockgpu_hw_dma_device(mdev->hw));
+		mockgpu_provider_check_dma(mockgpu_hw_dma_device(mdev->hw));
 
 	ret = mockgpu_vram_init(mdev);
 	if (ret)

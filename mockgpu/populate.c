@@ -26,6 +26,7 @@
 #include "mirror.h"
 #include "pagemap.h"
 #include "populate.h"
+#include "provider.h"
 #include "vm.h"
 
 /* A command that is running; nobody but its own task uses it. */
@@ -47,6 +48,7 @@ struct mockgpu_populate {
 	struct mockgpu_device *mdev;
 	struct mm_struct *mm;
 	struct mockgpu_populate_call *call;
+	bool partial;
 	struct drm_pagemap_migrate_details details;
 	struct drm_pagemap_migrate_report report;
 	struct drm_pagemap_migrate_report total;
@@ -101,7 +103,7 @@ mockgpu_populate_alloc(struct mockgpu_populate *populate, unsigned long npages)
 
 	alloc = mockgpu_heap_new(populate->dpagemap, populate->mm, npages,
 				 vm_serial);
-	if (IS_ERR(alloc) || populate->details.partial)
+	if (IS_ERR(alloc) || populate->partial)
 		return alloc;
 
 	ret = mockgpu_heap_take(alloc, npages);
@@ -129,6 +131,7 @@ static int mockgpu_populate_try(struct mockgpu_populate *populate,
 	/* Consumes the allocation, whatever comes of it. */
 	ret = drm_pagemap_migrate_to_devmem(&alloc->devmem, populate->mm,
 					    start, end, &populate->details);
+	mockgpu_provider_tell(&populate->report, npages, ret);
 	if (!ret)
 		return 0;
 
@@ -225,7 +228,7 @@ static int mockgpu_populate_range(struct mockgpu_populate *populate,
 		ret = mockgpu_populate_step(populate, &start, end);
 		if (!mockgpu_populate_goes_on(ret))
 			return ret;
-		if (ret != -EBUSY || !populate->details.partial)
+		if (ret != -EBUSY || !populate->partial)
 			first = first ?: ret;
 		cond_resched();
 	}
@@ -262,11 +265,12 @@ int mockgpu_populate_mm(struct drm_pagemap *dpagemap, unsigned long start,
 		.mm = mm,
 		.call = mockgpu_populate_find_call(mdev),
 		.details.timeslice_ms = timeslice_ms,
-		.details.report = &populate.report,
 	};
 	int ret;
 
-	populate.details.partial = populate.call && populate.call->partial;
+	populate.partial = populate.call && populate.call->partial;
+	mockgpu_provider_ask(&populate.details, populate.partial,
+			     &populate.report);
 	ret = mockgpu_populate_range(&populate, start, end);
 	if (populate.call)
 		populate.call->total = populate.total;
@@ -371,10 +375,11 @@ int mockgpu_populate_ioctl(struct drm_device *drm, void *data,
 	if (IS_ERR(vm))
 		return PTR_ERR(vm);
 
-	if (mockgpu_device_has_vram(vm->mdev))
-		ret = mockgpu_populate_vm(vm, args);
-	else
+	if (!mockgpu_device_has_vram(vm->mdev) ||
+	    (args->flags && !MOCKGPU_PROVIDER_HAS_PARTIAL))
 		ret = -EOPNOTSUPP;
+	else
+		ret = mockgpu_populate_vm(vm, args);
 	mockgpu_vm_put(vm);
 	return ret;
 }

@@ -7,12 +7,12 @@
 #include <linux/uaccess.h>
 
 #include <drm/drm.h>
-#include <drm/drm_gpusvm_backport.h>
 #include <drm/mockgpu_drm.h>
 
 #include "device.h"
 #include "heap.h"
 #include "hw/hw.h"
+#include "provider.h"
 #include "query.h"
 
 static u64 mockgpu_query_caps(const struct mockgpu_device *mdev)

@@ -12,6 +12,7 @@
 #include "device.h"
 #include "hw/hw.h"
 #include "pagemap.h"
+#include "provider.h"
 #include "space.h"
 #include "svm.h"
 
@@ -318,7 +319,7 @@ static int mockgpu_svm_fault_locked(struct mockgpu_svm *svm,
 		.read_only = !want->write,
 		.devmem_possible = mockgpu_device_has_vram(svm->mdev),
 		.allow_mixed = true,
-		.allow_multiple = true,
+		MOCKGPU_PROVIDER_ALLOW_MULTIPLE
 	};
 	unsigned long task_size = mockgpu_svm_base(svm)->mm->task_size;
 	unsigned long page = PAGE_ALIGN_DOWN(want->addr);
