@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* Runs the rows that were asked for and prints what they took. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "bench.h"
+
+#define ROUNDS		5
+#define ROUNDS_LARGE	3
+#define LARGEST		((size_t)1 << 30)
+#define LARGEST_RANGES	((size_t)1000000)
+
+static const size_t sizes[] = { 4 * KIB, 64 * KIB, 2 * MIB, 64 * MIB, LARGEST };
+static const size_t range_counts[] = { 1, 1000, 10000, 100000, LARGEST_RANGES };
+
+static struct options {
+	const char *label;
+	const char *only;
+	bool json;
+	bool list;
+	size_t most_bytes;
+	size_t most_ranges;
+} options = {
+	.label = "",
+	.most_bytes = 64 * MIB,
+	.most_ranges = 10000,
+};
+
+static const char *const usage_text =
+"usage: gpusvm-bench [OPTION]...\n"
+"\n"
+"Measures what the SVM module takes for each thing it does, and counts what is\n"
+"behind it. Run as root, alone on the machine.\n"
+"\n"
+"  --json          a JSON object for each row, instead of lines with tabs\n"
+"  --label NAME    first column of each row\n"
+"  --only NAME     only this row (--list says which there are)\n"
+"  --size BYTES    nothing larger (64 MiB)\n"
+"  --ranges N      no more ranges than that (10000)\n";
+
+static void usage(int status)
+{
+	fputs(usage_text, status ? stderr : stdout);
+	exit(status);
+}
+
+static void parse(int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ "label", required_argument, NULL, 'l' },
+		{ "only", required_argument, NULL, 'o' },
+		{ "size", required_argument, NULL, 's' },
+		{ "ranges", required_argument, NULL, 'r' },
+		{ "list", no_argument, NULL, 'L' },
+		{ "help", no_argument, NULL, 'h' },
+		{ }
+	};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "h", longs, NULL)) >= 0) {
+		switch (option) {
+		case 'j': options.json = true; break;
+		case 'l': options.label = optarg; break;
+		case 'o': options.only = optarg; break;
+		case 's': options.most_bytes = strtoull(optarg, NULL, 0); break;
+		case 'r': options.most_ranges = strtoull(optarg, NULL, 0); break;
+		case 'L': options.list = true; break;
+		case 'h': usage(0); break;
+		default: usage(2);
+		}
+	}
+	if (optind < argc)
+		usage(2);
+}
+
+static void print_header(void)
+{
+	if (options.json)
+		return;
+	printf("#label\trow\tvariant\tbytes\tcalls\ttotal\tentry\tcopy\tcopied\terror");
+	for (int i = 0; i < EVENT_COUNT; i++)
+		printf("\t%s", count_name(i));
+	putchar('\n');
+}
+
+/* What cannot be counted is "-", or null. */
+static void print_event(const struct result *result, int event)
+{
+	if (options.json)
+		printf(",\"%s\":", count_name(event));
+	else
+		putchar('\t');
+	if (count_has(event))
+		printf("%llu", (unsigned long long)result->events[event]);
+	else
+		fputs(options.json ? "null" : "-", stdout);
+}
+
+static void print_result(const struct result *result)
+{
+	const char *error = result->error ? strerrorname_np(-result->error) : "-";
+	const char *format = options.json ?
+		"{\"label\":\"%s\",\"row\":\"%s\",\"variant\":\"%s\",\"bytes\":%zu,"
+		"\"calls\":%lu,\"total\":%llu,\"entry\":%llu,\"copy\":%llu,\"copied\":%llu,"
+		"\"error\":\"%s\"" :
+		"%s\t%s\t%s\t%zu\t%lu\t%llu\t%llu\t%llu\t%llu\t%s";
+
+	printf(format, options.label, result->row->name, result->variant, result->size,
+	       result->calls, (unsigned long long)result->total,
+	       (unsigned long long)result->entry, (unsigned long long)result->copy,
+	       (unsigned long long)result->copied, error ? error : "?");
+	for (int i = 0; i < EVENT_COUNT; i++)
+		print_event(result, i);
+	puts(options.json ? "}" : "");
+	fflush(stdout);
+}
+
+static uint64_t bytes_copied(const struct bench *bench)
+{
+	uint64_t values[MOCKGPU_COUNTER_COUNT] = {};
+
+	gpu_counters(&bench->gpu, values);
+	return values[MOCKGPU_COUNTER_BYTES_COPIED_IN] + values[MOCKGPU_COUNTER_BYTES_COPIED_OUT];
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* One round. The error of what is measured is a result, one before it is not. */
+static int measure_once(struct bench *bench, struct result *result)
+{
+	uint64_t begin, reading;
+	int err = result->row->prepare(bench);
+
+	if (err)
+		return err;
+	begin = clock_now();
+	reading = clock_now() - begin;
+
+	begin = clock_now();
+	result->error = result->row->run(bench);
+	result->total = least(result->total, clock_now() - begin - reading);
+	if (!result->row->entry || result->error)
+		return 0;
+	begin = clock_now();
+	err = result->row->entry(bench);
+	result->entry = least(result->entry, clock_now() - begin - reading);
+	return err;
+}
+
+static int count_once(struct bench *bench, struct result *result)
+{
+	int err = result->row->prepare(bench);
+	uint64_t copied;
+
+	if (err)
+		return err;
+	copied = bytes_copied(bench);
+	count_start();
+	result->row->run(bench);
+	count_stop(result->events);
+	result->copied = bytes_copied(bench) - copied;
+	result->copy = copy_time(result->copied);
+	result->calls = bench->calls;
+	return 0;
+}
+
+static int measure(struct bench *bench, struct result *result)
+{
+	int err = 0;
+
+	result->total = UINT64_MAX;
+	result->entry = UINT64_MAX;
+	for (unsigned int i = 0; !err && i < bench->rounds; i++)
+		err = measure_once(bench, result);
+	if (!err)
+		err = count_once(bench, result);
+	if (result->entry == UINT64_MAX)
+		result->entry = 0;
+	if (result->row->finish)
+		result->row->finish(bench);
+	return err;
+}
+
+/* A VM of its own, so that no row sees the ranges of another. */
+static void run_variant(struct bench *bench, const struct row *row, const char *variant)
+{
+	struct result result = { .row = row, .variant = variant, .size = bench->size };
+	int err;
+
+	fprintf(stderr, "# %s %s %s %zu\n", options.label, row->name, variant, bench->size);
+	err = gpu_vm_create(&bench->gpu, &bench->vm);
+	if (!err) {
+		err = measure(bench, &result);
+		gpu_vm_destroy(&bench->gpu, bench->vm);
+	}
+	munmap(bench->mem, bench->size);
+	if (err)
+		printf("#skip\t%s\t%s\t%s\t%zu\t%s\n", options.label, row->name, variant,
+		       bench->size, strerror(-err));
+	else
+		print_result(&result);
+}
+
+static void skip(const struct row *row, size_t size, const char *reason)
+{
+	if (!options.json)
+		printf("#skip\t%s\t%s\t-\t%zu\t%s\n", options.label, row->name, size, reason);
+}
+
+static const char *why_not(const struct bench *bench, const struct row *row, size_t size)
+{
+	if (row->needs_vram && !gpu_has_vram(&bench->gpu))
+		return "the device has no VRAM";
+	if (row->needs_vram && size > bench->gpu.vram_size / 2)
+		return "it does not fit into VRAM";
+	if (size > options.most_bytes)
+		return "larger than asked for";
+	return NULL;
+}
+
+static void run_size(struct bench *bench, const struct row *row, size_t size)
+{
+	const char *reason = why_not(bench, row, size);
+
+	if (reason) {
+		skip(row, size, reason);
+		return;
+	}
+	bench->size = size;
+	bench->rounds = size > 2 * MIB ? ROUNDS_LARGE : ROUNDS;
+	bench->thp = MEM_SMALL;
+	bench->scattered = false;
+	run_variant(bench, row, "small");
+	bench->scattered = true;
+	if (size > PAGE)
+		run_variant(bench, row, "scattered");
+	bench->scattered = false;
+	bench->thp = MEM_HUGE;
+	if (size >= HUGE_PAGE)
+		run_variant(bench, row, "huge");
+}
+
+static void run_row(struct bench *bench, const struct row *row)
+{
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		if (sizes[i] >= row->smallest && (!row->largest || sizes[i] <= row->largest))
+			run_size(bench, row, sizes[i]);
+}
+
+static void run_ranges(struct bench *bench, const struct row *row)
+{
+	for (size_t i = 0; i < sizeof(range_counts) / sizeof(range_counts[0]); i++) {
+		if (range_counts[i] > options.most_ranges) {
+			skip(row, range_counts[i], "more ranges than asked for");
+			continue;
+		}
+		bench->size = range_counts[i] * PAGE;
+		bench->rounds = ROUNDS_LARGE;
+		bench->thp = MEM_SMALL;
+		bench->scattered = false;
+		run_variant(bench, row, "ranges");
+	}
+}
+
+static void list(void)
+{
+	for (size_t i = 0; i < rows_count; i++)
+		puts(rows[i].name);
+	exit(0);
+}
+
+int main(int argc, char **argv)
+{
+	struct bench bench = {};
+	int err;
+
+	parse(argc, argv);
+	if (options.list)
+		list();
+	bench.mem = mem_map(LARGEST_RANGES * PAGE, 0, MEM_SMALL);
+	if (!bench.mem) {
+		perror("address space");
+		return 1;
+	}
+	err = gpu_open(&bench.gpu, 0);
+	if (err) {
+		fprintf(stderr, "mock GPU 0: %s\n", strerror(-err));
+		return 1;
+	}
+	count_open();
+	printf("#copy\t%s\t%llu\n", copy_kind(), (unsigned long long)copy_time(HUGE_PAGE));
+	print_header();
+	for (size_t i = 0; i < rows_count; i++) {
+		if (options.only && strcmp(options.only, rows[i].name))
+			continue;
+		if (rows[i].in_ranges)
+			run_ranges(&bench, &rows[i]);
+		else
+			run_row(&bench, &rows[i]);
+	}
+	gpu_close(&bench.gpu);
+	return 0;
+}
