@@ -80,6 +80,12 @@ void count_stop(uint64_t events[EVENT_COUNT]);
 const char *copy_kind(void);
 uint64_t copy_time(size_t bytes);
 
+/* profile.c */
+bool profile_open(void);
+void profile_start(void);
+void profile_stop(void);
+void profile_print(const char *title, unsigned int rounds);
+
 /* clock.c */
 uint64_t clock_now(void);
 

@@ -11,6 +11,7 @@
 
 #define ROUNDS		5
 #define ROUNDS_LARGE	3
+#define PROFILE_ROUNDS	50
 #define LARGEST		((size_t)1 << 30)
 #define LARGEST_RANGES	((size_t)1000000)
 
@@ -20,8 +21,10 @@ static const size_t range_counts[] = { 1, 1000, 10000, 100000, LARGEST_RANGES };
 static struct options {
 	const char *label;
 	const char *only;
+	const char *variant;
 	bool json;
 	bool list;
+	bool profile;
 	size_t most_bytes;
 	size_t most_ranges;
 } options = {
@@ -39,6 +42,8 @@ static const char *const usage_text =
 "  --json          a JSON object for each row, instead of lines with tabs\n"
 "  --label NAME    first column of each row\n"
 "  --only NAME     only this row (--list says which there are)\n"
+"  --profile       where in the kernel the time goes, instead of measuring\n"
+"  --variant NAME  only small, scattered, huge or ranges\n"
 "  --size BYTES    nothing larger (64 MiB)\n"
 "  --ranges N      no more ranges than that (10000)\n";
 
@@ -54,6 +59,8 @@ static void parse(int argc, char **argv)
 		{ "json", no_argument, NULL, 'j' },
 		{ "label", required_argument, NULL, 'l' },
 		{ "only", required_argument, NULL, 'o' },
+		{ "profile", no_argument, NULL, 'p' },
+		{ "variant", required_argument, NULL, 'v' },
 		{ "size", required_argument, NULL, 's' },
 		{ "ranges", required_argument, NULL, 'r' },
 		{ "list", no_argument, NULL, 'L' },
@@ -67,6 +74,8 @@ static void parse(int argc, char **argv)
 		case 'j': options.json = true; break;
 		case 'l': options.label = optarg; break;
 		case 'o': options.only = optarg; break;
+		case 'p': options.profile = true; break;
+		case 'v': options.variant = optarg; break;
 		case 's': options.most_bytes = strtoull(optarg, NULL, 0); break;
 		case 'r': options.most_ranges = strtoull(optarg, NULL, 0); break;
 		case 'L': options.list = true; break;
@@ -99,6 +108,15 @@ static void print_event(const struct result *result, int event)
 		printf("%llu", (unsigned long long)result->events[event]);
 	else
 		fputs(options.json ? "null" : "-", stdout);
+}
+
+static void print_profile(const struct result *result)
+{
+	char title[200];
+
+	snprintf(title, sizeof(title), "%s %s %s %zu", options.label, result->row->name,
+		 result->variant, result->size);
+	profile_print(title, PROFILE_ROUNDS);
 }
 
 static void print_result(const struct result *result)
@@ -172,6 +190,23 @@ static int count_once(struct bench *bench, struct result *result)
 	return 0;
 }
 
+static int profile(struct bench *bench, const struct row *row)
+{
+	int err = 0;
+
+	for (unsigned int i = 0; !err && i < PROFILE_ROUNDS; i++) {
+		err = row->prepare(bench);
+		if (err)
+			break;
+		profile_start();
+		row->run(bench);
+		profile_stop();
+	}
+	if (row->finish)
+		row->finish(bench);
+	return err;
+}
+
 static int measure(struct bench *bench, struct result *result)
 {
 	int err = 0;
@@ -195,16 +230,20 @@ static void run_variant(struct bench *bench, const struct row *row, const char *
 	struct result result = { .row = row, .variant = variant, .size = bench->size };
 	int err;
 
+	if (options.variant && strcmp(options.variant, variant))
+		return;
 	fprintf(stderr, "# %s %s %s %zu\n", options.label, row->name, variant, bench->size);
 	err = gpu_vm_create(&bench->gpu, &bench->vm);
 	if (!err) {
-		err = measure(bench, &result);
+		err = options.profile ? profile(bench, row) : measure(bench, &result);
 		gpu_vm_destroy(&bench->gpu, bench->vm);
 	}
 	munmap(bench->mem, bench->size);
 	if (err)
 		printf("#skip\t%s\t%s\t%s\t%zu\t%s\n", options.label, row->name, variant,
 		       bench->size, strerror(-err));
+	else if (options.profile)
+		print_profile(&result);
 	else
 		print_result(&result);
 }
@@ -293,6 +332,10 @@ int main(int argc, char **argv)
 	err = gpu_open(&bench.gpu, 0);
 	if (err) {
 		fprintf(stderr, "mock GPU 0: %s\n", strerror(-err));
+		return 1;
+	}
+	if (options.profile && !profile_open()) {
+		perror("profile");
 		return 1;
 	}
 	count_open();

@@ -1,0 +1,48 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+#
+# bench.sh DIR [OPTION]...: measures this project's module, and if DIR has the mock
+# device built against the kernel's own (mockgpu-kernel.ko), that one after it in the
+# same boot. The results are in DIR/bench.tsv. Options are those of gpusvm-bench.
+
+# shellcheck source=tests/guest/lib.sh
+. "$(dirname "$(readlink -f "$0")")/lib.sh"
+
+DIR=$1
+shift
+
+# bench LABEL OPTION...
+bench() {
+	"$TESTS/gpusvm-bench" --label "$@" >>"$DIR/bench.tsv" || fail "gpusvm-bench ended with status $?"
+}
+
+# Nothing else is to run meanwhile: no daemon that looks for pages to merge, to
+# make huge or to compact.
+test_ours() {
+	load devices=1
+	bench ours "${OPTIONS[@]}"
+	unload
+}
+
+test_kernel() {
+	[[ -e $DIR/mockgpu-kernel.ko ]] || skip "the kernel has no drm_gpusvm of its own"
+	must modprobe drm_gpusvm_helper
+	must insmod "$DIR/mockgpu-kernel.ko" devices=1
+	must guest-fix-dri
+	bench kernel "${OPTIONS[@]}"
+	must rmmod mockgpu
+}
+
+quiet() {
+	local file
+	for file in /sys/kernel/mm/transparent_hugepage/khugepaged/defrag \
+		/sys/kernel/mm/ksm/run /proc/sys/vm/compaction_proactiveness; do
+		[[ ! -w $file ]] || echo 0 >"$file"
+	done
+	echo 4000000 >/proc/sys/vm/max_map_count
+}
+
+OPTIONS=("$@")
+: >"$DIR/bench.tsv"
+quiet
+run_tests ours kernel
