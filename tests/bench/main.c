@@ -11,7 +11,7 @@
 
 #define ROUNDS		5
 #define ROUNDS_LARGE	3
-#define PROFILE_ROUNDS	50
+#define PROFILE_ROUNDS	20
 #define LARGEST		((size_t)1 << 30)
 #define LARGEST_RANGES	((size_t)1000000)
 
