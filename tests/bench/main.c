@@ -21,6 +21,7 @@ static const size_t range_counts[] = { 1, 1000, 10000, 100000, LARGEST_RANGES };
 static struct options {
 	const char *label;
 	const char *only;
+	unsigned int rounds;
 	const char *variant;
 	bool json;
 	bool list;
@@ -41,7 +42,8 @@ static const char *const usage_text =
 "\n"
 "  --json          a JSON object for each row, instead of lines with tabs\n"
 "  --label NAME    first column of each row\n"
-"  --only NAME     only this row (--list says which there are)\n"
+"  --only NAME,... only these rows (--list says which there are)\n"
+"  --rounds N      the best of so many, instead of 5, of large ones 3\n"
 "  --profile       where in the kernel the time goes, instead of measuring\n"
 "  --variant NAME  only small, scattered, huge or ranges\n"
 "  --size BYTES    nothing larger (64 MiB)\n"
@@ -59,6 +61,7 @@ static void parse(int argc, char **argv)
 		{ "json", no_argument, NULL, 'j' },
 		{ "label", required_argument, NULL, 'l' },
 		{ "only", required_argument, NULL, 'o' },
+		{ "rounds", required_argument, NULL, 'R' },
 		{ "profile", no_argument, NULL, 'p' },
 		{ "variant", required_argument, NULL, 'v' },
 		{ "size", required_argument, NULL, 's' },
@@ -74,6 +77,7 @@ static void parse(int argc, char **argv)
 		case 'j': options.json = true; break;
 		case 'l': options.label = optarg; break;
 		case 'o': options.only = optarg; break;
+		case 'R': options.rounds = strtoul(optarg, NULL, 0); break;
 		case 'p': options.profile = true; break;
 		case 'v': options.variant = optarg; break;
 		case 's': options.most_bytes = strtoull(optarg, NULL, 0); break;
@@ -265,6 +269,13 @@ static const char *why_not(const struct bench *bench, const struct row *row, siz
 	return NULL;
 }
 
+static unsigned int rounds_of(bool large)
+{
+	if (options.rounds)
+		return options.rounds;
+	return large ? ROUNDS_LARGE : ROUNDS;
+}
+
 static void run_size(struct bench *bench, const struct row *row, size_t size)
 {
 	const char *reason = why_not(bench, row, size);
@@ -274,7 +285,7 @@ static void run_size(struct bench *bench, const struct row *row, size_t size)
 		return;
 	}
 	bench->size = size;
-	bench->rounds = size > 2 * MIB ? ROUNDS_LARGE : ROUNDS;
+	bench->rounds = rounds_of(size > 2 * MIB);
 	bench->thp = MEM_SMALL;
 	bench->scattered = false;
 	run_variant(bench, row, "small");
@@ -302,11 +313,24 @@ static void run_ranges(struct bench *bench, const struct row *row)
 			continue;
 		}
 		bench->size = range_counts[i] * PAGE;
-		bench->rounds = ROUNDS_LARGE;
+		bench->rounds = rounds_of(true);
 		bench->thp = MEM_SMALL;
 		bench->scattered = false;
 		run_variant(bench, row, "ranges");
 	}
+}
+
+/* Whether a name is one of a list with commas. */
+static bool is_among(const char *list, const char *name)
+{
+	size_t length = strlen(name);
+
+	for (const char *pos = list; pos; pos = strchr(pos, ',')) {
+		pos += *pos == ',';
+		if (!strncmp(pos, name, length) && (!pos[length] || pos[length] == ','))
+			return true;
+	}
+	return false;
 }
 
 static void list(void)
@@ -342,7 +366,7 @@ int main(int argc, char **argv)
 	printf("#copy\t%s\t%llu\n", copy_kind(), (unsigned long long)copy_time(HUGE_PAGE));
 	print_header();
 	for (size_t i = 0; i < rows_count; i++) {
-		if (options.only && strcmp(options.only, rows[i].name))
+		if (options.only && !is_among(options.only, rows[i].name))
 			continue;
 		if (rows[i].in_ranges)
 			run_ranges(&bench, &rows[i]);
