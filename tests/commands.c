@@ -270,6 +270,8 @@ static void random_while_moving(struct gpu *gpu)
 	struct mover mover = { .area = ground.area };
 	uint64_t *mem = (uint64_t *)ground.area.mem, *shadow = malloc(2 * MIB);
 	size_t words = 2 * MIB / 8;
+	/* A job has ten seconds, on a slow machine too. */
+	uint64_t count = 2000 / patience(1);
 	struct job jobs[4] = { };
 	struct mismatch bad;
 	pthread_t thread;
@@ -277,9 +279,9 @@ static void random_while_moving(struct gpu *gpu)
 	memcpy(shadow, mem, 2 * MIB);
 	CHECK_EQ(pthread_create(&thread, NULL, keep_moving, &mover), 0);
 	for (uint64_t i = 0; i < ARRAY_SIZE(jobs); i++) {
-		for (uint64_t n = 0; n < 2000; n++)
+		for (uint64_t n = 0; n < count; n++)
 			shadow[device_random(i, n) % words] += i + 1;
-		job_add(&jobs[i], cmd_add_random(mem, words * 8, i + 1, 2000, i));
+		job_add(&jobs[i], cmd_add_random(mem, words * 8, i + 1, count, i));
 		job_start(&jobs[i], gpu, queue_new(gpu, ground.area.vm));
 	}
 	for (uint64_t i = 0; i < ARRAY_SIZE(jobs); i++)
