@@ -601,7 +601,8 @@ static void stalled_fault(struct gpu *gpu)
 	hold_faults(gpu, true);
 	job_add(&job, cmd_fill(ground.words, 8, 1));
 	job_start(&job, gpu, ground.queue);
-	for (int i = 0; i < 20; i++) {
+	/* All while the job waits, which it does for ten seconds. */
+	for (int i = 0; i < 20 && seconds_now() - start < 5; i++) {
 		char *mem = mem_map(16 * PAGE, 0, MEM_SMALL);
 
 		memset(mem, i, 16 * PAGE);
