@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 #
-# Queues, jobs and their commands, with each tier.
+# What the device can do, with each tier.
 
 # shellcheck source=tests/guest/lib.sh
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
@@ -20,8 +20,8 @@ run_tier() {
 	unload_if_loaded
 	modprobe mockgpu test_knobs=1 "$@" 2>/dev/null || return
 	guest-fix-dri
-	with_prefix "$(tier)-" "$TESTS/commands"
 	with_prefix "$(tier)-" "$TESTS/attrs"
+	with_prefix "$(tier)-" "$TESTS/commands"
 	with_prefix "$(tier)-" "$TESTS/queues"
 	with_prefix "$(tier)-" run_tests unload-after
 }
