@@ -22,7 +22,7 @@ PROGRAMS=$(readlink -f "$TESTS/..")
 # of kernels, other users of the memory, the kernel's own module, stock kernels.
 # What sharing memory where it is exposes a device to: ranges, mappings, access.
 HAZARDS=(H{1..14} H15a H15b H{16..27} H28a H28b H29a H29b H{30..40} H40{a..g} H{41..47} H48a H48b
-	H{49..52} H53{a,b,c} H{54..56} H57{a,b} H{58,59} H60a H60b H{61..63} H{65..68})
+	H{49..52} H53{a,b,c} H{54..56} H57{a,b} H{58,59} H60a H60b H{61..68})
 
 # rows: HAZARD, TESTS, KERNELS and NOTE of each line of the table.
 rows() {
