@@ -318,7 +318,9 @@ bool gsb_range_unlink(struct drm_gpusvm_range *range)
  * The driver has taken it from the device's page table and called
  * drm_gpusvm_unmap_pages() for all of its pages objects: a change of the CPU's
  * page table would not find them any more. What it forgot is unmapped here, and
- * complained about.
+ * complained about. Between the two calls nobody may get pages for the range: the
+ * driver's lock sees to that, or, without one, a mark under a lock of the range's
+ * own, which whoever gets pages looks at.
  *
  * Context: May sleep. The driver's lock held, if it has one; neither mmap_lock
  * nor any lock that @ops->invalidate takes.
