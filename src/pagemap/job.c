@@ -463,23 +463,6 @@ void gsb_job_unplace(struct gsb_job *job)
 }
 
 /**
- * gsb_job_count() - how many pages of one kind there are
- * @job: job whose pages were sorted
- * @kind: what to count
- *
- * Context: Any.
- * Return: Number of pages.
- */
-unsigned long gsb_job_count(const struct gsb_job *job, enum gsb_kind kind)
-{
-	unsigned long i, n = 0;
-
-	for (i = 0; i < job->npages; i++)
-		n += job->kind[i] == kind;
-	return n;
-}
-
-/**
  * gsb_job_has_moved() - did core mm really move what this entry stands for?
  * @job: job after migrate_vma_pages() or migrate_device_pages()
  * @i: index of a destination entry

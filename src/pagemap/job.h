@@ -52,6 +52,7 @@ enum gsb_kind {
 	GSB_PAGE_HOLE,		/* nothing to copy from: to be cleared */
 	GSB_PAGE_SYSTEM,	/* copied through a DMA mapping */
 	GSB_PAGE_PEER,		/* copied from a linked device's memory */
+	GSB_PAGE_KINDS,
 };
 
 /*
@@ -81,7 +82,8 @@ struct gsb_job {
 	struct page **other;		/* its other side, or NULL for a hole */
 	struct drm_pagemap_addr *addr;	/* what the copy callbacks are given */
 	unsigned long *pfn;		/* frame numbers from the driver */
-	u8 *kind;			/* enum gsb_kind */
+	u8 *kind;			/* enum gsb_kind, see gsb_job_set_kind() */
+	unsigned long sorted[GSB_PAGE_KINDS];	/* how many there are of each */
 	void *arrays;			/* all of the above, unless @single */
 
 	struct gsb_iova iova;		/* of runs of system pages, if in use */
@@ -109,6 +111,21 @@ static inline void gsb_job_breathe(unsigned long i)
 		cond_resched();
 }
 
+/* For a page that has not been sorted. */
+static inline void gsb_job_set_kind(struct gsb_job *job, unsigned long i,
+				    enum gsb_kind kind)
+{
+	job->kind[i] = kind;
+	job->sorted[kind]++;
+}
+
+/* Of those that were sorted. */
+static inline unsigned long gsb_job_count(const struct gsb_job *job,
+					  enum gsb_kind kind)
+{
+	return job->sorted[kind];
+}
+
 /* How many pages a source entry stands for: the next ones are empty. */
 static inline unsigned long gsb_src_pages(unsigned long src)
 {
@@ -126,7 +143,6 @@ int gsb_job_init(struct gsb_job *job, struct drm_pagemap_devmem *devmem,
 void gsb_job_fini(struct gsb_job *job);
 int gsb_job_transfer(struct gsb_job *job);
 void gsb_job_unplace(struct gsb_job *job);
-unsigned long gsb_job_count(const struct gsb_job *job, enum gsb_kind kind);
 bool gsb_job_has_moved(const struct gsb_job *job, unsigned long i);
 unsigned long gsb_job_moved(const struct gsb_job *job);
 unsigned long gsb_job_moved_large(const struct gsb_job *job);

@@ -27,11 +27,9 @@ static bool gsb_moves(const struct gsb_job *job, unsigned long i)
  */
 unsigned long gsb_wanted(const struct gsb_job *job)
 {
-	unsigned long i, n = 0;
-
-	for (i = 0; i < job->npages; i++)
-		n += gsb_moves(job, i);
-	return n;
+	return gsb_job_count(job, GSB_PAGE_HOLE) +
+	       gsb_job_count(job, GSB_PAGE_SYSTEM) +
+	       gsb_job_count(job, GSB_PAGE_PEER);
 }
 
 /**
@@ -50,7 +48,7 @@ unsigned long gsb_sort_entry(struct gsb_job *job, unsigned long i,
 	unsigned long k, n = gsb_src_pages(job->src[i]);
 
 	for (k = i; k < i + n; k++) {
-		job->kind[k] = kind;
+		gsb_job_set_kind(job, k, kind);
 		job->other[k] = page ? page++ : NULL;
 	}
 	return n;

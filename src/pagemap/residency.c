@@ -90,8 +90,12 @@ int gsb_residency_sort(struct gsb_job *job, struct mm_struct *mm,
 	if (err)
 		return err;
 
-	for (i = 0; i < job->npages; i++)
-		if (job->kind[i] == GSB_PAGE_STAYS)
-			job->kind[i] = gsb_residency_kind(job, job->pfn[i]);
+	for (i = 0; i < job->npages; i++) {
+		if (job->kind[i] != GSB_PAGE_STAYS)
+			continue;
+		job->sorted[GSB_PAGE_STAYS]--;
+		gsb_job_set_kind(job, i,
+				 gsb_residency_kind(job, job->pfn[i]));
+	}
 	return 0;
 }
