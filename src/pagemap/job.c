@@ -495,39 +495,3 @@ unsigned long gsb_job_moved(const struct gsb_job *job)
 	}
 	return moved;
 }
-
-/**
- * gsb_job_moved_large() - how many large pages moved as such
- * @job: job after the commit
- *
- * Context: Any, before the job ends.
- * Return: Number of large pages.
- */
-unsigned long gsb_job_moved_large(const struct gsb_job *job)
-{
-	unsigned long i, n, moved = 0;
-
-	for (i = 0; GSB_LARGE_ORDER && i < job->npages; i += n) {
-		n = gsb_dst_pages(job->dst[i]);
-		moved += n > 1 && gsb_job_has_moved(job, i);
-	}
-	return moved;
-}
-
-/**
- * gsb_job_retire() - mark the device pages whose contents moved away
- * @job: job towards RAM, committed but not finalized
- *
- * A reference that somebody still holds keeps such a page alive for a while;
- * the mark tells everyone that there is nothing left in it to move.
- *
- * Context: The pages are still locked.
- */
-void gsb_job_retire(struct gsb_job *job)
-{
-	unsigned long i;
-
-	for (i = 0; i < job->npages; i += gsb_dst_pages(job->dst[i]))
-		if (gsb_job_has_moved(job, i))
-			gsb_page_retire(job->device[i]);
-}

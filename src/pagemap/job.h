@@ -145,8 +145,6 @@ int gsb_job_transfer(struct gsb_job *job);
 void gsb_job_unplace(struct gsb_job *job);
 bool gsb_job_has_moved(const struct gsb_job *job, unsigned long i);
 unsigned long gsb_job_moved(const struct gsb_job *job);
-unsigned long gsb_job_moved_large(const struct gsb_job *job);
-void gsb_job_retire(struct gsb_job *job);
 
 u64 gsb_trace_start(void);
 int gsb_trace_step(const struct gsb_job *job, enum gsb_step step, u64 start,

@@ -199,15 +199,19 @@ int gsb_place_and_copy(struct gsb_job *job, struct drm_pagemap_zdd *zdd,
  */
 unsigned long gsb_account_placed(const struct gsb_job *job)
 {
-	unsigned long moved = gsb_job_moved(job), cleared = 0, i, n;
+	unsigned long moved = 0, large = 0, cleared = 0, i, n;
 
 	for (i = 0; i < job->npages; i += n) {
 		n = gsb_dst_pages(job->dst[i]);
-		if (job->kind[i] == GSB_PAGE_HOLE && gsb_job_has_moved(job, i))
+		if (!gsb_job_has_moved(job, i))
+			continue;
+		moved += n;
+		large += n > 1;
+		if (job->kind[i] == GSB_PAGE_HOLE)
 			cleared += n;
 	}
 	gsb_stat_add(GSB_STAT_PAGES_TO_DEVICE, moved);
-	gsb_stat_add(GSB_STAT_LARGE_TO_DEVICE, gsb_job_moved_large(job));
+	gsb_stat_add(GSB_STAT_LARGE_TO_DEVICE, large);
 	gsb_stat_add(GSB_STAT_PAGES_CLEARED, cleared);
 	return moved;
 }

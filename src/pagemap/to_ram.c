@@ -68,11 +68,23 @@ void gsb_to_ram_place(struct gsb_job *job, unsigned long i, struct page *from,
  * gsb_to_ram_account() - after the commit: retire and count what moved
  * @job: job towards RAM, committed but not finalized
  *
+ * A reference that somebody still holds keeps a device page alive for a while;
+ * it is marked so that everyone knows that there is nothing left in it to move.
+ *
  * Context: The pages are still locked.
  */
 void gsb_to_ram_account(struct gsb_job *job)
 {
-	gsb_job_retire(job);
-	gsb_stat_add(GSB_STAT_PAGES_TO_RAM, gsb_job_moved(job));
-	gsb_stat_add(GSB_STAT_LARGE_TO_RAM, gsb_job_moved_large(job));
+	unsigned long i, n, moved = 0, large = 0;
+
+	for (i = 0; i < job->npages; i += n) {
+		n = gsb_dst_pages(job->dst[i]);
+		if (!gsb_job_has_moved(job, i))
+			continue;
+		gsb_page_retire(job->device[i]);
+		moved += n;
+		large += n > 1;
+	}
+	gsb_stat_add(GSB_STAT_PAGES_TO_RAM, moved);
+	gsb_stat_add(GSB_STAT_LARGE_TO_RAM, large);
 }
