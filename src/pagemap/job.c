@@ -160,39 +160,43 @@ static unsigned long gsb_job_next_run(const struct gsb_job *job,
 	return seg->first + seg->count;
 }
 
-static int gsb_job_alloc_segs(struct gsb_job *job, unsigned long nsegs)
+/*
+ * One run is the usual case and needs no memory. When there are more it is had
+ * for as many as the pages from @i on can possibly make: what is not used is
+ * neither touched nor kept for long.
+ */
+static int gsb_job_alloc_segs(struct gsb_job *job, unsigned long i)
 {
-	if (nsegs <= 1)
-		job->segs = &job->single.seg;
-	else
-		job->segs = kvcalloc(nsegs, sizeof(*job->segs), GFP_KERNEL);
-	return job->segs ? 0 : -ENOMEM;
+	struct gsb_segment *segs;
+
+	segs = kvmalloc_array(job->nsegs + job->npages - i, sizeof(*segs),
+			      GFP_KERNEL);
+	if (!segs)
+		return -ENOMEM;
+	segs[0] = job->single.seg;
+	job->segs = segs;
+	return 0;
 }
 
-/* Cut the placed pages into runs: counted first, so as to allocate once. */
+/* Cut the placed pages into runs. */
 static int gsb_job_plan(struct gsb_job *job)
 {
-	unsigned long limit, nsegs = 0, i = 0;
+	unsigned long limit, i = 0;
 	struct gsb_segment run;
-	int err;
 
 	limit = max(dma_max_mapping_size(job->devmem->dev) >> PAGE_SHIFT, 1UL);
+	job->segs = &job->single.seg;
 	for (;;) {
-		i = gsb_job_next_run(job, i, limit, &run);
+		unsigned long next = gsb_job_next_run(job, i, limit, &run);
+
 		if (!run.count)
-			break;
-		nsegs++;
+			return 0;
+		if (job->nsegs == 1 && gsb_job_alloc_segs(job, i))
+			return -ENOMEM;
+		job->segs[job->nsegs++] = run;
+		job->kinds |= BIT(run.kind);
+		i = next;
 	}
-
-	err = gsb_job_alloc_segs(job, nsegs);
-	if (err)
-		return err;
-
-	for (i = 0; job->nsegs < nsegs; job->nsegs++) {
-		i = gsb_job_next_run(job, i, limit, &job->segs[job->nsegs]);
-		job->kinds |= BIT(job->segs[job->nsegs].kind);
-	}
-	return 0;
 }
 
 /* Describe one mapping as entries of 2^n pages. */
