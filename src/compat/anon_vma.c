@@ -63,6 +63,19 @@ struct anon_vma *gsb_anon_vma_get(struct folio *folio)
 	return anon;
 }
 
+/**
+ * gsb_anon_vma_leads_to() - is it also what this page has?
+ * @anon: what gsb_anon_vma_get() returned, not yet let go of
+ * @folio: the page; it need not be locked, nor kept from being freed
+ *
+ * Context: Any.
+ * Return: true if gsb_anon_vma_get() would return the same.
+ */
+bool gsb_anon_vma_leads_to(const struct anon_vma *anon, struct folio *folio)
+{
+	return gsb_anon_vma_of(folio) == anon;
+}
+
 /* Who had it locked last may not be done with unlocking it. */
 static void gsb_anon_vma_free(struct anon_vma *anon)
 {

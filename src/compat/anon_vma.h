@@ -6,6 +6,7 @@ struct anon_vma;
 struct folio;
 
 struct anon_vma *gsb_anon_vma_get(struct folio *folio);
+bool gsb_anon_vma_leads_to(const struct anon_vma *anon, struct folio *folio);
 void gsb_anon_vma_put(struct anon_vma *anon);
 
 #endif

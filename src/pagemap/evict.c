@@ -104,14 +104,15 @@ struct gsb_evict_pins {
 
 static bool gsb_evict_pin(struct gsb_evict_pins *pins, struct folio *folio)
 {
-	struct anon_vma *anon = gsb_anon_vma_get(folio);
+	struct anon_vma *anon;
 
+	if (pins->count &&
+	    gsb_anon_vma_leads_to(pins->pin[pins->count - 1], folio))
+		return true;
+	anon = gsb_anon_vma_get(folio);
 	if (!anon)
 		return false;
-	if (pins->count && pins->pin[pins->count - 1] == anon)
-		gsb_anon_vma_put(anon);
-	else
-		pins->pin[pins->count++] = anon;
+	pins->pin[pins->count++] = anon;
 	return true;
 }
 
@@ -224,7 +225,7 @@ int gsb_evict_once(struct drm_pagemap_devmem *devmem)
 	int err = -ENOMEM;
 
 	pins = kmalloc(sizeof(*pins), GFP_KERNEL);
-	pfn = kvcalloc(npages, sizeof(*pfn), GFP_KERNEL);
+	pfn = kvmalloc_array(npages, sizeof(*pfn), GFP_KERNEL);
 	if (pins && pfn) {
 		err = devmem->ops->populate_devmem_pfn(devmem, npages, pfn);
 		err = err ?: gsb_evict_pfns(devmem, pfn, npages, pins);
