@@ -291,8 +291,10 @@ static struct drm_gpusvm_map *gsb_map_install(struct gsb_get *get)
 
 	if (get->map)
 		swap(get->map, pages->map);
+	else
+		memset(pages->map->addr, 0,
+		       pages->map->npages * sizeof(*pages->map->addr));
 	map = pages->map;
-	memset(map->addr, 0, map->npages * sizeof(*map->addr));
 	map->pages = pages;
 	map->notifier = get->notifier;
 	map->dir = get->ctx->read_only ? DMA_TO_DEVICE : DMA_BIDIRECTIONAL;
