@@ -86,9 +86,10 @@ static bool gsb_map_extends(const struct gsb_get *get, unsigned long i,
 
 	if (page_to_pfn(other) != page_to_pfn(page) + n)
 		return false;
+	if (is_zone_device_page(page) != is_zone_device_page(other))
+		return false;
 	return !is_zone_device_page(page) ||
-	       (is_zone_device_page(other) &&
-		gsb_page_pgmap(other) == gsb_page_pgmap(page));
+	       gsb_page_pgmap(other) == gsb_page_pgmap(page);
 }
 
 /* How many pages of system memory there are at most from @page on. */
@@ -102,17 +103,15 @@ static unsigned long gsb_map_folio_rest(struct page *page)
 /*
  * The order of the entry for page @i. What the CPU maps as one can begin before
  * the range and end behind it; so only pages that were found in the range are
- * counted, one by one, and none of another folio.
+ * counted, one by one. Whether neighbours are of one folio is nothing to the
+ * device: small pages that were had one after the other are one mapping.
  */
 static unsigned int gsb_map_order(const struct gsb_get *get, unsigned long i,
 				  unsigned long limit)
 {
-	struct page *page = hmm_pfn_to_page(get->pfns[i]);
 	unsigned long n = 1;
 
 	limit = min(limit, get->npages - i);
-	if (!is_zone_device_page(page))
-		limit = min(limit, gsb_map_folio_rest(page));
 	while (n < limit && gsb_map_extends(get, i, n))
 		n++;
 	return ilog2(n);
@@ -125,13 +124,24 @@ static unsigned int gsb_map_order(const struct gsb_get *get, unsigned long i,
  * for each mapping is enough. Files that are written back see to it themselves:
  * their pages are writable for the CPU only while they are dirty.
  */
-static void gsb_map_mark_dirty(struct page *page)
+static void gsb_map_mark_folio_dirty(struct folio *folio)
 {
-	struct folio *folio = page_folio(page);
-
 	if ((folio_test_anon(folio) || folio_test_swapbacked(folio)) &&
 	    !folio_test_dirty(folio))
 		folio_mark_dirty(folio);
+}
+
+/* All folios of @npages pages that lie side by side. */
+static void gsb_map_mark_dirty(struct page *page, unsigned long npages)
+{
+	unsigned long pfn = page_to_pfn(page);
+	unsigned long end = pfn + npages;
+
+	while (pfn < end) {
+		page = pfn_to_page(pfn);
+		gsb_map_mark_folio_dirty(page_folio(page));
+		pfn += gsb_map_folio_rest(page);
+	}
 }
 
 static void gsb_map_record(struct drm_gpusvm_map *map,
@@ -171,7 +181,7 @@ static int gsb_map_system(struct drm_gpusvm_map *map, struct page *page,
 	    gsb_dma_bounces(gsb_map_device(map), addr))
 		return -EOPNOTSUPP;
 	if (map->dir != DMA_TO_DEVICE)
-		gsb_map_mark_dirty(page);
+		gsb_map_mark_dirty(page, NR_PAGES(order));
 	return 0;
 }
 
