@@ -366,7 +366,8 @@ static void access_dma_map(struct gpu *gpu)
 	};
 	uint32_t left;
 
-	CHECK_OK(knob_set(gpu, "fail_dma_map", 100));
+	/* It is mapped by 64 KiB, with one mapping or more for each. */
+	CHECK_OK(knob_set(gpu, "fail_dma_map", 10));
 	CHECK(gpu_access(gpu, &access) < 0);
 	CHECK_OK(knob_get(gpu, "fail_dma_map", &left));
 	CHECK_EQ(left, 0);
