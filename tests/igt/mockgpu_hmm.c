@@ -586,6 +586,17 @@ static void partial_unmap(struct gpu *gpu, const void *arg)
 	}
 }
 
+/* To where huge pages do not fit what was one is mapped page by page. */
+static void populate_torn(const struct buffer *buffer, bool was_huge)
+{
+	if (was_huge && !torn_pages_move()) {
+		CHECK_RET(buffer_try_populate(buffer), -EBUSY);
+		CHECK_EQ(buffer_pages(buffer, MOCKGPU_PAGE_DEVICE), 0);
+	} else {
+		buffer_populate(buffer);
+	}
+}
+
 static void remap_fault(struct gpu *gpu, const void *arg)
 {
 	enum mem_thp thp = *(const enum mem_thp *)arg;
@@ -595,13 +606,14 @@ static void remap_fault(struct gpu *gpu, const void *arg)
 						 buffer_filled(gpu, size_of(thp), thp);
 		/* One that is aligned as a huge page and one that is not. */
 		char *to = mem_map(buffer.size, way < 2 ? 0 : PAGE, thp);
+		bool tears = way >= 2 && huge_kib(buffer.mem) > 0;
 
 		CHECK(to && mremap(buffer.mem, buffer.size, buffer.size,
 				   MREMAP_MAYMOVE | MREMAP_FIXED |
 				   (way == 3 ? MREMAP_DONTUNMAP : 0), to) == to);
 		buffer.mem = to;
 		if (way % 2 == 0)
-			buffer_populate(&buffer);
+			populate_torn(&buffer, tears);
 		flip(&buffer);
 		buffer_check(&buffer);
 	}

@@ -10,7 +10,6 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "common.h"
@@ -427,36 +426,6 @@ static void holes_race(struct gpu *gpu)
 	printf("# %u rounds\n", rounds);
 }
 
-/* The kernel's number, as 6012 for 6.12. */
-static unsigned int kernel_release(void)
-{
-	unsigned int major = 0, minor = 0;
-	struct utsname name;
-
-	CHECK_SYS(uname(&name));
-	CHECK_EQ(sscanf(name.release, "%u.%u", &major, &minor), 2);
-	return major * 1000 + minor;
-}
-
-static size_t huge_kib(const char *mem)
-{
-	FILE *maps = fopen("/proc/self/smaps", "r");
-	unsigned long start, end;
-	size_t kib = 0;
-	bool here = false;
-	char line[256];
-
-	CHECK(maps);
-	while (fgets(line, sizeof(line), maps)) {
-		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
-			here = start <= (uintptr_t)mem && (uintptr_t)mem < end;
-		if (here && sscanf(line, "AnonHugePages: %zu kB", &kib) == 1)
-			break;
-	}
-	fclose(maps);
-	return here ? kib : 0;
-}
-
 /* A huge page of which one page was given back: it is mapped page by page. */
 static struct area torn(struct gpu *gpu)
 {
@@ -483,18 +452,12 @@ static void check_torn(const struct area *area)
 	free(copy);
 }
 
-/* Core mm cuts such a page up from 6.19 on; before that it cannot move. */
-static bool can_move_torn(void)
-{
-	return kernel_release() >= 6019;
-}
-
 static void torn_huge(struct gpu *gpu)
 {
 	struct area area = torn(gpu);
 
-	CHECK_RET(gpu_populate(gpu, area.vm, area.mem, area.size), can_move_torn() ? 0 : -EBUSY);
-	CHECK_EQ(area_pages(&area, MOCKGPU_PAGE_DEVICE), can_move_torn() ? HUGE_PAGES : 0);
+	CHECK_RET(gpu_populate(gpu, area.vm, area.mem, area.size), torn_pages_move() ? 0 : -EBUSY);
+	CHECK_EQ(area_pages(&area, MOCKGPU_PAGE_DEVICE), torn_pages_move() ? HUGE_PAGES : 0);
 	check_torn(&area);
 	CHECK_OK(gpu_evict_vm(gpu, area.vm));
 	check_torn(&area);
@@ -506,7 +469,7 @@ static void torn_huge_partial(struct gpu *gpu)
 {
 	struct area area = torn(gpu);
 
-	if (can_move_torn())
+	if (torn_pages_move())
 		move_partly(&area, HUGE_PAGES, 0, 0);
 	else
 		move_partly(&area, 1, 0, HUGE_PAGES - 1);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -225,4 +226,39 @@ void join_in_time(pid_t pid, const char *what)
 			sleep_ms(2);
 		check_bound(what, begin);
 	} while (!info.si_pid);
+}
+
+size_t huge_kib(const char *mem)
+{
+	FILE *maps = fopen("/proc/self/smaps", "r");
+	unsigned long start, end;
+	size_t kib = 0;
+	bool here = false;
+	char line[256];
+
+	CHECK(maps);
+	while (fgets(line, sizeof(line), maps)) {
+		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
+			here = start <= (uintptr_t)mem && (uintptr_t)mem < end;
+		if (here && sscanf(line, "AnonHugePages: %zu kB", &kib) == 1)
+			break;
+	}
+	fclose(maps);
+	return here ? kib : 0;
+}
+
+/* The kernel's number, as 6012 for 6.12. */
+static unsigned int kernel_release(void)
+{
+	unsigned int major = 0, minor = 0;
+	struct utsname name;
+
+	CHECK_SYS(uname(&name));
+	CHECK_EQ(sscanf(name.release, "%u.%u", &major, &minor), 2);
+	return major * 1000 + minor;
+}
+
+bool torn_pages_move(void)
+{
+	return kernel_release() >= 6019;
 }

@@ -51,6 +51,14 @@ uint8_t *area_map(const struct area *area);
 /* Exactly the pages for which stays() is true are in system memory, the rest in VRAM. */
 void check_all_but(const struct area *area, bool (*stays)(size_t page));
 
+/* How much of the mapping is huge pages that are mapped as such. */
+size_t huge_kib(const char *mem);
+/*
+ * Can a huge page move that is mapped page by page? Core mm cuts it up from 6.19 on,
+ * before that it stays where it is.
+ */
+bool torn_pages_move(void);
+
 /* A control group with a limit on memory. Needs root and the unified hierarchy. */
 struct group {
 	char path[64];
