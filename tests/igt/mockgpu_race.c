@@ -176,15 +176,21 @@ static void do_touch(struct stage *stage, unsigned int round)
 		((volatile char *)stage->mem)[at + round % PAGE]++;
 }
 
+/* Somebody may hold a page, or all of VRAM. */
+static void check_populated(int ret)
+{
+	if (ret && ret != -EBUSY && ret != -ENOSPC)
+		FAIL("populate answers %s", errno_name(ret));
+}
+
 static void do_populate(struct stage *stage, unsigned int round)
 {
 	struct drm_mockgpu_populate populate = {
 		.vm_id = stage->vm, .flags = MOCKGPU_POPULATE_PARTIAL,
 		.addr = (uintptr_t)stage->mem, .size = stage->size,
 	};
-	int ret = gpu_ioctl(stage->gpu, DRM_IOCTL_MOCKGPU_POPULATE, &populate);
 
-	CHECK(!ret || ret == -EBUSY || ret == -ENOSPC);
+	check_populated(gpu_ioctl(stage->gpu, DRM_IOCTL_MOCKGPU_POPULATE, &populate));
 	if (round % 4 == 3)
 		do_touch(stage, round);
 }
@@ -195,7 +201,8 @@ static void do_evict(struct stage *stage, unsigned int round)
 
 	do_populate(stage, round);
 	ret = gpu_evict_vm(stage->gpu, stage->vm);
-	CHECK(!ret || ret == -EBUSY);
+	if (ret && ret != -EBUSY)
+		FAIL("evict answers %s", errno_name(ret));
 }
 
 static void do_populate_other(struct stage *stage, unsigned int round)
@@ -206,15 +213,13 @@ static void do_populate_other(struct stage *stage, unsigned int round)
 		.flags = MOCKGPU_POPULATE_PARTIAL,
 		.addr = (uintptr_t)stage->mem, .size = stage->size,
 	};
-	int ret;
 
 	if (!vm) {
 		CHECK_OK(gpu_open(&other, stage->gpu->index ? 0 : 1));
 		vm = vm_new(&other);
 	}
 	populate.vm_id = vm;
-	ret = gpu_ioctl(&other, DRM_IOCTL_MOCKGPU_POPULATE, &populate);
-	CHECK(!ret || ret == -EBUSY || ret == -ENOSPC);
+	check_populated(gpu_ioctl(&other, DRM_IOCTL_MOCKGPU_POPULATE, &populate));
 	do_populate(stage, round);
 }
 
@@ -294,7 +299,8 @@ static void *use_device(void *arg)
 		int ret = page % 2 ? gpu_xor(stage->gpu, stage->vm, at, PAGE, page) :
 				     gpu_read(stage->gpu, stage->vm, at, sizeof(word), &word);
 
-		CHECK(!ret || ret == -EBUSY || ret == -EFAULT);
+		if (ret && ret != -EBUSY && ret != -EFAULT)
+			FAIL("an access answers %s", errno_name(ret));
 		buffer_dev_xor(&stage->calm, page * PAGE, PAGE, new_value());
 		if (page % 8 == 0)
 			buffer_check_cpu(&stage->calm);
@@ -432,25 +438,71 @@ static void on_alarm(int number)
 	(void)number;
 }
 
+/* Signals come from now on, the first one at once. */
+static void signals_start(unsigned int first_us)
+{
+	struct itimerval often = { { 0, 2000 }, { 0, first_us } };
+	struct sigaction action = { .sa_handler = on_alarm };
+
+	CHECK_SYS(sigaction(SIGALRM, &action, NULL));
+	CHECK_SYS(setitimer(ITIMER_REAL, &often, NULL));
+}
+
+static void signals_stop(void)
+{
+	struct itimerval never = { };
+
+	CHECK_SYS(setitimer(ITIMER_REAL, &never, NULL));
+}
+
 /* Signals that do not kill change nothing. */
 static void signals(struct gpu *gpu, const void *arg)
 {
-	struct itimerval often = { { 0, 2000 }, { 0, 2000 } }, never = { };
-	struct sigaction action = { .sa_handler = on_alarm };
 	struct buffer buffer = buffer_filled(gpu, 64 * PAGE, MEM_SMALL);
 
 	(void)arg;
-	CHECK_SYS(sigaction(SIGALRM, &action, NULL));
-	CHECK_SYS(setitimer(ITIMER_REAL, &often, NULL));
+	signals_start(2000);
 	for (int round = 0; round < 20; round++) {
-		int ret = gpu_has_vram(gpu) ? buffer_try_populate(&buffer) : 0;
-
-		CHECK(!ret || ret == -EBUSY);
+		check_populated(gpu_has_vram(gpu) ? buffer_try_populate(&buffer) : 0);
 		buffer_dev_xor(&buffer, 0, buffer.size, new_value());
 		buffer_check_dev(&buffer);
 	}
-	CHECK_SYS(setitimer(ITIMER_REAL, &never, NULL));
+	signals_stop();
 	buffer_check(&buffer);
+}
+
+struct newcomer {
+	unsigned int index, first_us;
+	bool populates;
+};
+
+/* Its first command is the first that anybody does with its address space. */
+static void first_command(void *arg)
+{
+	const struct newcomer *newcomer = arg;
+	struct buffer buffer;
+	struct gpu gpu;
+
+	CHECK_OK(gpu_open(&gpu, newcomer->index));
+	buffer = buffer_filled(&gpu, 16 * PAGE, MEM_SMALL);
+	signals_start(newcomer->first_us);
+	if (newcomer->populates && gpu_has_vram(&gpu))
+		check_populated(buffer_try_populate(&buffer));
+	buffer_dev_xor(&buffer, 0, buffer.size, new_value());
+	signals_stop();
+	buffer_check(&buffer);
+}
+
+static void signals_first(struct gpu *gpu, const void *arg)
+{
+	(void)arg;
+	for (unsigned int round = 0; round < 100; round++) {
+		struct newcomer newcomer = {
+			.index = gpu->index, .first_us = 5 + round * 5, .populates = round % 2,
+		};
+
+		test_join(test_fork(first_command, &newcomer));
+	}
 }
 
 static const struct single others[] = {
@@ -458,6 +510,8 @@ static const struct single others[] = {
 	{ "exit", "A process ends while its threads have the device work", exits, 0 },
 	{ "exec-threads", "The same, by becoming another program", execs, 0 },
 	{ "signals", "Signals come all the time", signals, 0 },
+	{ "signals-first", "A signal comes when the device is used for the first time",
+	  signals_first, 0 },
 };
 
 static void subtests(void)
