@@ -12,6 +12,7 @@
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
 #include <linux/sched/signal.h>
+#include <linux/slab.h>
 #include <linux/string.h>
 
 #include "mirror.h"
@@ -48,7 +49,8 @@ static const struct mmu_interval_notifier_ops mockgpu_mirror_ops = {
  * @end: end of the range, likewise
  *
  * Context: Process context, may sleep, mmap_lock not held.
- * Return: 0, -ENOMEM, or -EINTR when the caller was killed.
+ * Return: 0 or -ENOMEM; without mockgpu_mirror_prepare() before also -EINTR when a
+ * signal came.
  */
 int mockgpu_mirror_open(struct mockgpu_mirror *mirror, struct mm_struct *mm,
 			unsigned long start, unsigned long end)
@@ -68,6 +70,33 @@ int mockgpu_mirror_open(struct mockgpu_mirror *mirror, struct mm_struct *mm,
 void mockgpu_mirror_close(struct mockgpu_mirror *mirror)
 {
 	mmu_interval_notifier_remove(&mirror->notifier);
+}
+
+/**
+ * mockgpu_mirror_prepare() - from now on no signal keeps a range from being watched
+ * @mm: the address space; the caller has a user reference on it
+ *
+ * Who is the first to watch an address space takes the locks of all of its mappings,
+ * which any signal interrupts. That is to happen here and not to a command, and not
+ * in the middle of a fault.
+ *
+ * Context: Process context, may sleep, mmap_lock not held.
+ * Return: 0, -ENOMEM, or -EINTR when a signal came.
+ */
+int mockgpu_mirror_prepare(struct mm_struct *mm)
+{
+	struct mockgpu_mirror *mirror =
+		kmalloc(sizeof(*mirror), GFP_KERNEL);
+	int ret;
+
+	if (!mirror)
+		return -ENOMEM;
+
+	ret = mockgpu_mirror_open(mirror, mm, 0, PAGE_SIZE);
+	if (!ret)
+		mockgpu_mirror_close(mirror);
+	kfree(mirror);
+	return ret;
 }
 
 /* Takes the lock if what was found still holds, else -EBUSY. */

@@ -26,6 +26,7 @@ struct mockgpu_mirror {
 	unsigned long pfns[MOCKGPU_MIRROR_PAGES];
 };
 
+int mockgpu_mirror_prepare(struct mm_struct *mm);
 int mockgpu_mirror_open(struct mockgpu_mirror *mirror, struct mm_struct *mm,
 			unsigned long start, unsigned long end);
 void mockgpu_mirror_close(struct mockgpu_mirror *mirror);

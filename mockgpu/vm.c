@@ -17,6 +17,7 @@
 
 #include "device.h"
 #include "file.h"
+#include "mirror.h"
 #include "pagemap.h"
 #include "queue.h"
 #include "vm.h"
@@ -94,7 +95,10 @@ struct mockgpu_vm *mockgpu_vm_lookup(struct drm_file *file, u32 id)
 static int mockgpu_vm_init(struct mockgpu_vm *vm, struct mockgpu_device *mdev,
 			   bool shared)
 {
-	int ret;
+	int ret = mockgpu_mirror_prepare(current->mm);
+
+	if (ret)
+		return ret;
 
 	vm->dpagemap = mockgpu_pagemap_get(mdev);
 	if (IS_ERR(vm->dpagemap))
