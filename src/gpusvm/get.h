@@ -42,7 +42,9 @@ struct gsb_get {
 	unsigned int attempts;
 	unsigned int slow;		/* times a fault could not be had at once */
 	unsigned int fetched;		/* times pages were brought home */
+	unsigned int unshared;		/* times its own pages had to be copied */
 	bool stuck;			/* the last fault was refused */
+	bool shared;			/* the last one found pages to be copied */
 };
 
 int gsb_fault(struct gsb_get *get);

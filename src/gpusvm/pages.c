@@ -93,6 +93,7 @@ static int gsb_get_attempt(struct gsb_get *get)
 
 	get->attempts++;
 	get->stuck = false;
+	get->shared = false;
 	get->seq = mmu_interval_read_begin(get->notifier);
 	err = gsb_fault(get);
 	return err ?: gsb_get_map(get);
@@ -119,6 +120,20 @@ static int gsb_get_fetch(struct gsb_get *get)
 }
 
 /*
+ * A fault on such a page brings it home, unless somebody else is at the page right
+ * now, such as an eviction. That is a race like others, but one that does not show
+ * in the sequence number.
+ */
+static int gsb_get_unshare(struct gsb_get *get)
+{
+	if (time_after(jiffies, get->deadline))
+		return -EBUSY;
+	if (get->unshared++)
+		schedule_timeout_killable(1);
+	return gsb_slow_fault(get);
+}
+
+/*
  * Was it a race? Then another attempt may do better, for a while. If nothing has
  * changed since the attempt began, the error is not going to go away by itself.
  */
@@ -131,6 +146,8 @@ static int gsb_get_help(struct gsb_get *get, int err)
 		return time_after(jiffies, get->deadline) ? -EBUSY : 0;
 	if (err == -EXDEV)
 		return gsb_get_fetch(get);
+	if (get->shared)
+		return gsb_get_unshare(get);
 	return get->stuck ? gsb_get_slowly(get) : err;
 }
 

@@ -42,7 +42,7 @@ static int gsb_sort_page(struct gsb_get *get, unsigned long hmm_pfn)
 		return -EFAULT;
 	/* The caller's own private page, shared since a fork: only a fault copies it. */
 	if (!get->ctx->read_only && !(hmm_pfn & HMM_PFN_WRITE)) {
-		get->stuck = true;
+		get->shared = true;
 		return -EFAULT;
 	}
 	page = hmm_pfn_to_page(hmm_pfn);
