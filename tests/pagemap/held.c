@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -216,6 +217,72 @@ static void fault_on_held(struct gpu *gpu)
 	test_join(reader);
 	area_check_device(&area);
 	area_check_cpu(&area);
+}
+
+static void *let_go_later(void *arg)
+{
+	const struct gpu *gpu = arg;
+
+	sleep_ms(300);
+	knob_write(gpu, "hold_page", "0");
+	return NULL;
+}
+
+/*
+ * Once read-only for the CPU, pages are not the device's to write until they have been
+ * home. One that somebody holds cannot go yet: the device waits for it.
+ */
+static void write_on_held(struct gpu *gpu)
+{
+	struct area area = populated(gpu, 64 * PAGE);
+	struct crew crew;
+
+	CHECK_SYS(mprotect(area.mem, area.size, PROT_READ));
+	CHECK_SYS(mprotect(area.mem, area.size, PROT_READ | PROT_WRITE));
+	hold_last(gpu);
+	crew_start(&crew, 1, let_go_later, gpu);
+	area_device_flip(&area, FLIP);
+	crew_join(&crew);
+	area_check_cpu(&area);
+}
+
+struct stranger {
+	struct gpu *gpu;
+	_Atomic bool begun;
+};
+
+/* Of another device, that has no link. */
+static void read_held(void *arg)
+{
+	struct stranger *stranger = arg;
+	struct area area = populated(stranger->gpu, 64 * PAGE);
+	struct gpu other;
+
+	CHECK_OK(gpu_open(&other, stranger->gpu->index ? 0 : 1));
+	area.gpu = &other;
+	area.vm = vm_new(&other);
+	hold_last(stranger->gpu);
+	atomic_store(&stranger->begun, true);
+	area_check_device(&area);
+}
+
+static void stranger_on_held(struct gpu *gpu)
+{
+	struct stranger *stranger = mmap(NULL, sizeof(*stranger), PROT_READ | PROT_WRITE,
+					 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t pid;
+
+	CHECK(stranger != MAP_FAILED);
+	stranger->gpu = gpu;
+	pid = test_fork(read_held, stranger);
+	while (!atomic_load(&stranger->begun))
+		sleep_ms(10);
+	sleep_ms(300);
+	CHECK_EQ(waitpid(pid, NULL, WNOHANG), 0);
+	CHECK_SYS(kill(pid, SIGKILL));
+	join_in_time(pid, "the end of a process whose device waits for a page");
+	CHECK_EQ(waitpid(pid, NULL, 0), pid);
+	turn(gpu, "hold_page", "0");
 }
 
 struct attempt {
@@ -475,6 +542,8 @@ static const struct test tests[] = {
 	{ "next-victim", next_victim, NEEDS, 0 },
 	{ "let-go-meanwhile", let_go_meanwhile, NEEDS, 0 },
 	{ "fault-on-held", fault_on_held, NEED_PRIVATE | NEED_KNOBS, 0 },
+	{ "write-on-held", write_on_held, NEEDS, 0 },
+	{ "stranger-on-held", stranger_on_held, NEEDS | NEED_TWO_DEVICES, 0 },
 	{ "copy-while-filled", copy_while_filled, NEEDS, 0 },
 	{ "hang-in-fault", hang_in_fault, NEED_PRIVATE | NEED_KNOBS, 0 },
 	{ "hang-in-populate", hang_in_populate, NEEDS, 0 },
