@@ -97,7 +97,7 @@ static int mockgpu_prefetch_piece(struct mockgpu_place *place, u32 location)
 {
 	struct mockgpu_svm *svm = &place->vm->svm;
 	struct mockgpu_attr_values values;
-	int ret;
+	int ret, mapped;
 
 	ret = mockgpu_svm_look_attr(svm, place->start, &values);
 	if (ret)
@@ -109,8 +109,12 @@ static int mockgpu_prefetch_piece(struct mockgpu_place *place, u32 location)
 
 	if (location == MOCKGPU_PREFER_DEVICE)
 		ret = mockgpu_place_on_device(place);
-	return ret ?: mockgpu_svm_map(svm, place->start, place->end,
-				      location == MOCKGPU_PREFER_SYSTEM);
+	if (ret && ret != -EBUSY && ret != -ENOSPC)
+		return ret;
+	/* What has not moved is used where it is. */
+	mapped = mockgpu_svm_map(svm, place->start, place->end,
+				 location == MOCKGPU_PREFER_SYSTEM);
+	return ret ?: mapped;
 }
 
 static int mockgpu_prefetch_bound(struct mockgpu_place *place, u32 location)
