@@ -13,26 +13,24 @@ test_unload_after() {
 	! is_loaded || fail "mockgpu is still there"
 }
 
-# sees PROGRAM SUBTEST: does it fail with the first device's knob KNOB at VALUE, and
-# only then?
-sees() {
-	local program=$TESTS/igt/$1 output=/tmp/mistake
-	put "$VALUE" "$KNOBS/$KNOB"
-	timeout "$PATIENCE" "$program" --run-subtest "$2" >"$output" 2>&1
-	put 0 "$KNOBS/$KNOB"
-	grep -q 'ubtest .*: FAIL' "$output" || fail "no subtest fails: $(tail -n 1 "$output")"
-	must "$program" --run-subtest "$2"
-}
-
-# A device and a driver that make mistakes are found out.
-run_mistakes() {
-	local index
-	index=$(first_card)
-	KNOBS=/sys/kernel/debug/dri/$index VALUE=1
-	for KNOB in skip_unmap skip_flush skip_copy skip_clear fail_populate fail_copy fail_dma_map; do
-		run_tests "mistake-$KNOB"
-	done
-}
+# What the knobs of a device do: what a subtest that finds it out is, for a device or a
+# driver that makes a mistake; otherwise nobody may notice.
+declare -A SEEN_BY=(
+	[skip_unmap]='mockgpu_unmap munmap-second-half'
+	[skip_flush]='mockgpu_unmap munmap-second-half'
+	[skip_copy]='mockgpu_hmm migrate'
+	[skip_clear]='mockgpu_place cleared-for-the-next'
+	[fail_populate]='mockgpu_hmm migrate'
+	[fail_copy]='mockgpu_hmm migrate'
+	[fail_dma_map]='mockgpu_hmm migrate'
+	[fail_device_map]='mockgpu_devices with-links-mmap'
+	[hold_faults]='mockgpu_queues forked'
+)
+# These need links between the devices.
+LINKED=(fail_device_map)
+UNSEEN=(clear_delay_ms copy_delay_us scatter no_clear_op poison)
+# With these things wait, for tests that look at them then.
+STOPS=(hold_page hold_copy)
 
 first_card() {
 	local card
@@ -41,40 +39,84 @@ first_card() {
 	done
 }
 
-test_mistake_skip_unmap() {
-	sees mockgpu_unmap munmap-second-half
+knobs() {
+	find "$KNOBS" -maxdepth 1 -type f -perm -u+w -printf '%f\n'
 }
 
-test_mistake_skip_flush() {
-	sees mockgpu_unmap munmap-second-half
+# run_with_knob PROGRAM SUBTEST: with the knob KNOB; its output is in OUTPUT.
+run_with_knob() {
+	put 1 "$KNOBS/$KNOB"
+	timeout "$PATIENCE" "$TESTS/igt/$1" --run-subtest "$2" >"$OUTPUT" 2>&1
+	put 0 "$KNOBS/$KNOB"
 }
 
-test_mistake_skip_copy() {
-	sees mockgpu_hmm migrate
+# With the mistake a subtest fails, and only then.
+test_mistake() {
+	local run
+	read -ra run <<<"${SEEN_BY[$KNOB]}"
+	run_with_knob "${run[@]}"
+	grep -q 'ubtest .*: FAIL' "$OUTPUT" || fail "no subtest fails: $(tail -n 1 "$OUTPUT")"
+	must "$TESTS/igt/${run[0]}" --run-subtest "${run[1]}"
 }
 
-test_mistake_skip_clear() {
-	sees mockgpu_place cleared-for-the-next
+test_unseen() {
+	run_with_knob mockgpu_hmm migrate
+	grep -q 'ubtest .*: SUCCESS' "$OUTPUT" || fail "$(grep '^reason: ' "$OUTPUT")"
 }
 
-test_mistake_fail_populate() {
-	sees mockgpu_hmm migrate
+# What a knob does that is in neither list nobody looks at.
+test_all_knobs() {
+	local knob known=" ${!SEEN_BY[*]} ${UNSEEN[*]} ${STOPS[*]} "
+	for knob in $(knobs); do
+		[[ $known = *" $knob "* ]] || fail "no subtest is known to find out about $knob"
+	done
+	for knob in $known; do
+		[[ $knob = hold_page || -e $KNOBS/$knob ]] || fail "there is no $knob"
+	done
 }
 
-test_mistake_fail_copy() {
-	sees mockgpu_hmm migrate
+find_knobs() {
+	KNOBS=/sys/kernel/debug/dri/$(first_card) OUTPUT=/tmp/with-knob
 }
 
-test_mistake_fail_dma_map() {
-	sees mockgpu_hmm migrate
+# for_knobs TEST KNOB...
+for_knobs() {
+	for KNOB in "${@:2}"; do
+		run_tests "$1" | sed "s/ $1/&-$KNOB/"
+	done
 }
 
-run_tier() {
+# A device and a driver that make mistakes are found out.
+run_mistakes() {
+	local knob alone=()
+	for knob in "${!SEEN_BY[@]}"; do
+		[[ " ${LINKED[*]} " = *" $knob "* ]] || alone+=("$knob")
+	done
+	find_knobs
+	run_tests all-knobs
+	for_knobs mistake "${alone[@]}"
+	for_knobs unseen "${UNSEEN[@]}"
+}
+
+load_mockgpu() {
 	unload_if_loaded
 	modprobe mockgpu test_knobs=1 devices=3 vram_size=64M "$@" 2>/dev/null || return
 	guest-fix-dri
+}
+
+# Devices that reach each other's memory.
+run_linked() {
+	load_mockgpu links=all "$@" || return
+	"$TESTS/igt/igt-run" --lines /tmp/igt-linked mockgpu_devices
+	find_knobs
+	for_knobs mistake "${LINKED[@]}"
+}
+
+run_tier() {
+	load_mockgpu "$@" || return
 	with_prefix "$(tier)-" "$TESTS/igt/igt-run" --lines "/tmp/igt-$(tier)"
 	with_prefix "$(tier)-" run_mistakes
+	with_prefix "$(tier)-linked-" run_linked "$@"
 	with_prefix "$(tier)-" run_tests unload-after
 }
 

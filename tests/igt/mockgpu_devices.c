@@ -238,15 +238,28 @@ static void all_at_once(struct gpu *gpu, const void *arg)
 	check_all_views(contest.team);
 }
 
+/* Nothing comes home for it. */
 static void with_links(struct gpu *gpu, const void *arg)
 {
+	struct team *team;
 	char links[64];
 
 	file_line("/sys/module/mockgpu/parameters/links", links, sizeof(links));
 	if (!*links || !strcmp(links, "none"))
 		test_skip("the devices have no links");
-	reads_the_others(gpu, arg);
-	CHECK_EQ(counter(gpu, MOCKGPU_COUNTER_DEVICE_ERRORS), 0);
+	team = team_new(gpu, arg, SIZE);
+	for (unsigned int round = 0; round < 2 * team->count; round++) {
+		const struct buffer *owner = &team->views[round % team->count];
+		const struct buffer *other = &team->views[(round + 1) % team->count];
+
+		buffer_populate(owner);
+		work(owner);
+		buffer_check_dev(other);
+		work(other);
+		CHECK_ALL(owner, MOCKGPU_PAGE_DEVICE);
+		buffer_check_dev(owner);
+	}
+	check_all_views(team);
 }
 
 struct case_of {
