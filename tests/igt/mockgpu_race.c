@@ -496,9 +496,9 @@ static void first_command(void *arg)
 static void signals_first(struct gpu *gpu, const void *arg)
 {
 	(void)arg;
-	for (unsigned int round = 0; round < 100; round++) {
+	for (unsigned int round = 0; round < 40; round++) {
 		struct newcomer newcomer = {
-			.index = gpu->index, .first_us = 5 + round * 5, .populates = round % 2,
+			.index = gpu->index, .first_us = 5 + round * 12, .populates = round % 2,
 		};
 
 		test_join(test_fork(first_command, &newcomer));
