@@ -9,7 +9,7 @@
 MODULES_FILES=(dkms.conf Kbuild Makefile include src mockgpu)
 TESTS_FILES=(include tests examples)
 EXAMPLES_FILES=(examples)
-TEST_DRIVER_FILES=(include mockgpu tests/kmod)
+TEST_DRIVER_FILES=(include src mockgpu tests/kmod tests/kunit)
 
 # What a build in the checkout may have left there.
 BUILD_PRODUCTS=(
