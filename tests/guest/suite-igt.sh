@@ -112,16 +112,17 @@ run_linked() {
 	for_knobs mistake "${LINKED[@]}"
 }
 
+# Which tier it is has to be asked at once: the kernel's log forgets.
 run_tier() {
 	load_mockgpu "$@" || return
-	with_prefix "$(tier)-" "$TESTS/igt/igt-run" --lines "/tmp/igt-$(tier)"
-	with_prefix "$(tier)-" run_mistakes
-	with_prefix "$(tier)-linked-" run_linked "$@"
-	with_prefix "$(tier)-" run_tests unload-after
+	TIER=$(tier)
+	with_prefix "$TIER-" "$TESTS/igt/igt-run" --lines "/tmp/igt-$TIER"
+	with_prefix "$TIER-" run_mistakes
+	with_prefix "$TIER-linked-" run_linked "$@"
+	with_prefix "$TIER-" run_tests unload-after
 }
 
 main() {
-	local best
 	if [[ ! -e $TESTS/igt/igt-run ]]; then
 		echo "not ok igt: the tests were built without libigt"
 		return
@@ -129,10 +130,9 @@ main() {
 	# Some of what is tested comes about only where there is somewhere to swap to.
 	swap_on_zram || echo "skip swap: cannot swap to zram here"
 	run_tier tier=auto
-	best=$(tier)
 	[[ ${IGT_TIERS:-all} != best ]] || return 0
 	# Where private is the best tier, coherent is another one.
-	if [[ $best = private ]]; then
+	if [[ $TIER = private ]]; then
 		run_tier tier=coherent
 	fi
 }
