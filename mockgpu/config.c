@@ -27,7 +27,7 @@
 
 static unsigned int devices = 2;
 module_param(devices, uint, 0444);
-MODULE_PARM_DESC(devices, "Number of devices, 1 to 16 (default: 2)");
+MODULE_PARM_DESC(devices, "Number of devices, 0 to 16; 0 for none but the PCI devices that are bound to mockgpu (default: 2)");
 
 static char *vram_size;
 module_param(vram_size, charp, 0444);
@@ -80,9 +80,13 @@ static int mockgpu_parse_bytes(const char *text, u64 *bytes)
 
 static int mockgpu_config_set_devices(struct mockgpu_config *config)
 {
-	if (!devices || devices > MOCKGPU_MAX_DEVICES) {
-		pr_err("devices=%u: give a number from 1 to %d\n",
+	if (devices > MOCKGPU_MAX_DEVICES) {
+		pr_err("devices=%u: give a number from 0 to %d\n",
 		       devices, MOCKGPU_MAX_DEVICES);
+		return -EINVAL;
+	}
+	if (!devices && (vram_base || dma_device)) {
+		pr_err("devices=0 leaves PCI devices, for which vram_base= and dma_device= mean nothing: leave these out\n");
 		return -EINVAL;
 	}
 
@@ -126,6 +130,22 @@ static int mockgpu_config_set_base(struct mockgpu_config *config)
 		return -EINVAL;
 	}
 	return 0;
+}
+
+/* What is not possible at all is refused with the other parameters. */
+static void mockgpu_config_set_pci(struct mockgpu_config *config)
+{
+	bool any = sysfs_streq(tier, "auto");
+
+	config->pci_vram_size = config->vram_size;
+	if ((any || sysfs_streq(tier, "private")) &&
+	    mockgpu_provider_has_private())
+		config->pci_tier = MOCKGPU_TIER_PRIVATE;
+	else if ((any || sysfs_streq(tier, "coherent")) &&
+		 mockgpu_provider_has_coherent())
+		config->pci_tier = MOCKGPU_TIER_COHERENT;
+	else
+		config->pci_tier = MOCKGPU_TIER_SYSTEM;
 }
 
 static int mockgpu_config_set_links(struct mockgpu_config *config)
@@ -175,6 +195,9 @@ static int mockgpu_config_private(struct mockgpu_config *config)
 		pr_err("vram_base= is for the coherent tier only: leave it out or use tier=coherent\n");
 		return -EINVAL;
 	}
+
+	if (!config->devices)
+		return 0;
 
 	config->tier = MOCKGPU_TIER_PRIVATE;
 	if (!config->vram_size)
@@ -236,6 +259,8 @@ static int mockgpu_config_coherent(struct mockgpu_config *config)
 		pr_err("tier=coherent is not possible on this kernel: use tier=auto\n");
 		return -EOPNOTSUPP;
 	}
+	if (!config->devices)
+		return 0;
 
 	switch (mockgpu_config_find(config, &region)) {
 	case 0:
@@ -362,6 +387,7 @@ int mockgpu_config_build(struct mockgpu_config *config)
 	if (ret)
 		return ret;
 
+	mockgpu_config_set_pci(config);
 	ret = mockgpu_config_set_tier(config);
 	if (ret)
 		put_device(config->dma_device);
@@ -391,6 +417,11 @@ void mockgpu_config_release(struct mockgpu_config *config)
 void mockgpu_config_log(const struct mockgpu_config *config)
 {
 	unsigned long long mib = config->vram_size / SZ_1M;
+
+	if (!config->devices) {
+		pr_info("no devices but the PCI devices that will be bound to it, see README\n");
+		return;
+	}
 
 	switch (config->tier) {
 	case MOCKGPU_TIER_PRIVATE:
@@ -422,7 +453,6 @@ void mockgpu_config_device(const struct mockgpu_config *config,
 {
 	*device = (struct mockgpu_device_config){
 		.index = index,
-		.devices = config->devices,
 		.tier = config->tier,
 		.vram_size = config->vram_size,
 		.vram_base = config->vram_base + index * config->vram_size,

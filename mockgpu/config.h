@@ -12,7 +12,7 @@
 
 /**
  * struct mockgpu_config - what the module is to make, complete and checked
- * @devices: how many devices
+ * @devices: how many devices, beside those found on PCI
  * @tier: what kind of VRAM they have
  * @vram_size: bytes of VRAM of each
  * @vram_base: for the coherent tier: the reserved RAM, claimed; the devices
@@ -21,6 +21,8 @@
  * @dma_device: in whose name the devices do DMA, with a reference; or NULL
  * @test_knobs: devices can be told to fail
  * @limit: why the tier is this one and not a better one
+ * @pci_tier: what kind of VRAM devices have that are found on PCI
+ * @pci_vram_size: bytes of VRAM of each of those, 0 for all of the BAR
  */
 struct mockgpu_config {
 	unsigned int devices;
@@ -31,25 +33,27 @@ struct mockgpu_config {
 	struct device *dma_device;
 	bool test_knobs;
 	const char *limit;
+	enum drm_mockgpu_tier pci_tier;
+	u64 pci_vram_size;
 };
 
 /**
  * struct mockgpu_device_config - what one device is to be
  * @index: 0 for the first
- * @devices: how many there are
  * @tier: what kind of VRAM it has
  * @vram_size: bytes of VRAM
- * @vram_base: for the coherent tier: its reserved RAM
+ * @vram_base: where they are: for the coherent tier and on PCI
+ * @is_pci: it is a PCI device, and VRAM is in a BAR
  * @links: bit n is set for a link to device n
  * @dma_device: in whose name it does DMA, or NULL
  * @test_knobs: it can be told to fail
  */
 struct mockgpu_device_config {
 	unsigned int index;
-	unsigned int devices;
 	enum drm_mockgpu_tier tier;
 	u64 vram_size;
 	u64 vram_base;
+	bool is_pci;
 	u32 links;
 	struct device *dma_device;
 	bool test_knobs;

@@ -129,8 +129,10 @@ static void mockgpu_debugfs_add_knobs(struct mockgpu_device *mdev,
 	debugfs_create_bool("hold_faults", 0600, root,
 			    &mdev->knobs.hold_faults);
 	mockgpu_hold_add_file(mdev, root);
-	debugfs_create_atomic_t("fail_dma_map", 0600, root,
-				&knobs->fail_dma_map);
+	/* On PCI, DMA is not the device's to refuse. */
+	if (!mdev->config.is_pci)
+		debugfs_create_atomic_t("fail_dma_map", 0600, root,
+					&knobs->fail_dma_map);
 	debugfs_create_atomic_t("fail_copy", 0600, root, &knobs->fail_copy);
 	debugfs_create_u32("copy_delay_us", 0600, root, &knobs->copy_delay_us);
 	debugfs_create_bool("poison", 0600, root, &knobs->poison);

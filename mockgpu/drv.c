@@ -7,6 +7,8 @@
  */
 #include <linux/fs.h>
 #include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/sched/signal.h>
 
 #include <drm/drm.h>
 #include <drm/drm_drv.h>
@@ -29,6 +31,7 @@
 #include "hw/hw.h"
 #include "linger.h"
 #include "pagemap.h"
+#include "pci.h"
 #include "place.h"
 #include "populate.h"
 #include "provider.h"
@@ -171,29 +174,30 @@ unplug:
 	return ret;
 }
 
-static int mockgpu_drv_probe(struct platform_device *pdev)
+/**
+ * mockgpu_drv_bind() - make the DRM device of a device
+ * @dev: what the driver is bound to
+ * @config: what the device is to be
+ *
+ * Context: Process context, may sleep.
+ * Return: the device, or what is against it: -ENOMEM, -EIO and others.
+ */
+struct mockgpu_device *
+mockgpu_drv_bind(struct device *dev, const struct mockgpu_device_config *config)
 {
-	const struct mockgpu_device_config *config = dev_get_platdata(&pdev->dev);
 	struct mockgpu_device *mdev;
 	int ret;
 
-	if (mockgpu_linger_is_there(config->index)) {
-		dev_err(&pdev->dev, "VRAM is still in use from before: try again when it is not\n");
-		return -EBUSY;
-	}
-
-	mdev = devm_drm_dev_alloc(&pdev->dev, &mockgpu_drm_driver,
+	mdev = devm_drm_dev_alloc(dev, &mockgpu_drm_driver,
 				  struct mockgpu_device, drm);
 	if (IS_ERR(mdev))
-		return PTR_ERR(mdev);
+		return mdev;
 
 	mdev->config = *config;
 	ret = mockgpu_drv_init(mdev);
 	if (!ret)
 		ret = mockgpu_drv_start(mdev);
-	if (!ret)
-		platform_set_drvdata(pdev, mdev);
-	return ret;
+	return ret ? ERR_PTR(ret) : mdev;
 }
 
 /**
@@ -206,12 +210,29 @@ void mockgpu_drv_stop(struct mockgpu_device *mdev)
 {
 	mockgpu_vram_fini(mdev);
 	mockgpu_hw_unplug(mdev->hw);
+	if (mdev->config.is_pci)
+		mockgpu_pci_release(to_pci_dev(mdev->drm.dev), &mdev->config);
 }
 
-static void mockgpu_drv_remove(struct platform_device *pdev)
+/*
+ * A PCI device may take its BAR along when it goes, so what is in there has to
+ * be out before; unless whoever waits for that is killed.
+ */
+static bool mockgpu_drv_may_linger(const struct mockgpu_device *mdev)
 {
-	struct mockgpu_device *mdev = platform_get_drvdata(pdev);
+	return !mdev->config.is_pci || fatal_signal_pending(current);
+}
 
+/**
+ * mockgpu_drv_unbind() - undo mockgpu_drv_bind()
+ * @mdev: the device
+ *
+ * Of VRAM that somebody holds, mockgpu_drv_stop() may come later.
+ *
+ * Context: Process context, may sleep.
+ */
+void mockgpu_drv_unbind(struct mockgpu_device *mdev)
+{
 	/* Waits for commands, and they may wait for the copy engine. */
 	mockgpu_hw_hold_copy(mdev->hw, false);
 	drm_dev_unplug(&mdev->drm);
@@ -223,9 +244,32 @@ static void mockgpu_drv_remove(struct platform_device *pdev)
 	mockgpu_queue_end_all(mdev);
 	mockgpu_vm_clear_all(mdev);
 	while (!mockgpu_evict_for_unbind(mdev))
-		if (mockgpu_linger_start(mdev))
+		if (mockgpu_drv_may_linger(mdev) && mockgpu_linger_start(mdev))
 			return;
 	mockgpu_drv_stop(mdev);
+}
+
+static int mockgpu_drv_probe(struct platform_device *pdev)
+{
+	const struct mockgpu_device_config *config = dev_get_platdata(&pdev->dev);
+	struct mockgpu_device *mdev;
+
+	if (mockgpu_linger_is_there(config->index)) {
+		dev_err(&pdev->dev, "VRAM is still in use from before: try again when it is not\n");
+		return -EBUSY;
+	}
+
+	mdev = mockgpu_drv_bind(&pdev->dev, config);
+	if (IS_ERR(mdev))
+		return PTR_ERR(mdev);
+
+	platform_set_drvdata(pdev, mdev);
+	return 0;
+}
+
+static void mockgpu_drv_remove(struct platform_device *pdev)
+{
+	mockgpu_drv_unbind(platform_get_drvdata(pdev));
 }
 
 #ifndef GSB_HAVE_PLATFORM_REMOVE_VOID

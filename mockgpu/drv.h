@@ -7,9 +7,14 @@
 #define MOCKGPU_NAME	"mockgpu"
 
 struct mockgpu_device;
+struct mockgpu_device_config;
 
 extern struct platform_driver mockgpu_platform_driver;
 
+struct mockgpu_device *
+mockgpu_drv_bind(struct device *dev,
+		 const struct mockgpu_device_config *config);
+void mockgpu_drv_unbind(struct mockgpu_device *mdev);
 void mockgpu_drv_stop(struct mockgpu_device *mdev);
 
 #endif

@@ -14,6 +14,7 @@
 #include "fence.h"
 #include "hw/hw.h"
 #include "linger.h"
+#include "pci.h"
 #include "space.h"
 
 static struct mockgpu_config mockgpu_config;
@@ -110,9 +111,15 @@ static int __init mockgpu_init(void)
 	if (ret)
 		goto unregister;
 
+	ret = mockgpu_pci_init(&mockgpu_config);
+	if (ret)
+		goto remove;
+
 	mockgpu_announce();
 	return 0;
 
+remove:
+	mockgpu_remove_devices(mockgpu_config.devices);
 unregister:
 	platform_driver_unregister(&mockgpu_platform_driver);
 end_fault:
@@ -128,6 +135,7 @@ release:
 
 static void __exit mockgpu_exit(void)
 {
+	mockgpu_pci_exit();
 	mockgpu_remove_devices(mockgpu_config.devices);
 	platform_driver_unregister(&mockgpu_platform_driver);
 	mockgpu_fault_module_exit();

@@ -90,7 +90,7 @@ static int mockgpu_residency_look_all(struct mockgpu_residency *residency,
 	if (config->tier != MOCKGPU_TIER_PRIVATE)
 		return ret;
 
-	for (i = 0; i < config->devices && !ret && unknown; i++)
+	for (i = 0; i < MOCKGPU_MAX_DEVICES && !ret && unknown; i++)
 		if (i != config->index && mockgpu_vram_owner(i))
 			ret = mockgpu_residency_look(residency, start, end, i,
 						     &unknown);

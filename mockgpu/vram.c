@@ -100,7 +100,11 @@ static int mockgpu_vram_init_private(struct mockgpu_device *mdev)
 	struct resource *resource;
 	int ret;
 
-	ret = mockgpu_hw_vram_set_aside(mdev->hw, size >> PAGE_SHIFT);
+	if (mdev->config.is_pci)
+		ret = mockgpu_hw_vram_map(mdev->hw, mdev->config.vram_base,
+					  size >> PAGE_SHIFT);
+	else
+		ret = mockgpu_hw_vram_set_aside(mdev->hw, size >> PAGE_SHIFT);
 	if (ret)
 		return ret;
 

@@ -3,9 +3,9 @@
  * DMA in the name of another device.
  *
  * The kernel's own IOMMU drivers and bounce buffers only work for devices they
- * know. When a mock GPU borrows the DMA of such a one, what is mapped for it is
- * mapped for that device, and its addresses lead where that device's would: through
- * its IOMMU, or to the memory they name.
+ * know. When a mock GPU borrows the DMA of such a one, or is one, what is mapped for
+ * it is mapped for that device, and its addresses lead where that device's would:
+ * through its IOMMU, or to the memory they name.
  */
 #include <linux/dma-mapping.h>
 #include <linux/iommu.h>

@@ -29,7 +29,8 @@ bool mockgpu_hw_supported(void)
 /**
  * mockgpu_hw_create() - make a device, without VRAM and not plugged in
  * @dev: what it is to the kernel
- * @dma: a device in whose name to do DMA, which stays; or NULL
+ * @dma: a device in whose name to do DMA, which stays, or @dev if the kernel does
+ *	DMA for that; or NULL to have an IOMMU of its own
  *
  * Context: Process context, may sleep.
  * Return: the device, or NULL when there is no memory.
@@ -47,6 +48,7 @@ struct mockgpu_hw *mockgpu_hw_create(struct device *dev, struct device *dma)
 
 	hw->dev = dev;
 	hw->dma = dma ?: dev;
+	hw->own_iommu = !dma;
 	mockgpu_hw_iommu_init(&hw->iommu);
 	mockgpu_hw_vram_init(&hw->vram);
 	mockgpu_hw_copy_init(hw);
@@ -79,6 +81,12 @@ struct device *mockgpu_hw_dma_device(struct mockgpu_hw *hw)
 	return hw->dma;
 }
 
+/* Not where the kernel does DMA for the device, as for all of its kind. */
+static bool mockgpu_hw_replaces_dma(const struct mockgpu_hw *hw)
+{
+	return hw->own_iommu || hw->dma != hw->dev;
+}
+
 /**
  * mockgpu_hw_plug() - make DMA possible
  * @hw: the device
@@ -90,9 +98,9 @@ int mockgpu_hw_plug(struct mockgpu_hw *hw)
 {
 	int ret = 0;
 
-	if (hw->dma != hw->dev)
+	if (!hw->own_iommu)
 		ret = dma_set_mask_and_coherent(hw->dma, DMA_BIT_MASK(64));
-	if (ret)
+	if (ret || !mockgpu_hw_replaces_dma(hw))
 		return ret;
 
 	set_dma_ops(hw->dev, &hw->iommu.ops);
@@ -107,7 +115,8 @@ int mockgpu_hw_plug(struct mockgpu_hw *hw)
  */
 void mockgpu_hw_unplug(struct mockgpu_hw *hw)
 {
-	set_dma_ops(hw->dev, NULL);
+	if (mockgpu_hw_replaces_dma(hw))
+		set_dma_ops(hw->dev, NULL);
 }
 
 /**

@@ -255,6 +255,8 @@ void mockgpu_hw_read_stats(struct mockgpu_hw *hw,
 int mockgpu_hw_vram_set_aside(struct mockgpu_hw *hw, unsigned long npages);
 int mockgpu_hw_vram_use(struct mockgpu_hw *hw, void *base,
 			unsigned long npages);
+int mockgpu_hw_vram_map(struct mockgpu_hw *hw, phys_addr_t start,
+			unsigned long npages);
 void mockgpu_hw_vram_drop(struct mockgpu_hw *hw);
 void mockgpu_hw_vram_taken(struct mockgpu_hw *hw, unsigned long first,
 			   unsigned long npages);

@@ -33,7 +33,8 @@ struct mockgpu_hw_iommu {
  * struct mockgpu_hw_vram - the memory of the device
  * @base: where it is
  * @npages: how much
- * @set_aside: it is the device's own and to be freed
+ * @set_aside: it is RAM of the device's own, to be freed
+ * @mapped: it is memory behind a bus, to be unmapped
  * @lock: protects @used and @written
  * @used: a bit for each page that the driver has given out
  * @written: a bit for each page that has contents since then
@@ -42,6 +43,7 @@ struct mockgpu_hw_vram {
 	void *base;
 	unsigned long npages;
 	bool set_aside;
+	bool mapped;
 	spinlock_t lock;	/* taken with interrupts off, a leaf */
 	unsigned long *used;
 	unsigned long *written;
@@ -126,9 +128,10 @@ struct mockgpu_hw_run {
 /**
  * struct mockgpu_hw - the device
  * @dev: what it is to the kernel
- * @dma: in whose name it does DMA: itself, with an IOMMU of its own, or a
- *	device that the kernel's DMA API knows
- * @iommu: its own IOMMU
+ * @dma: in whose name it does DMA: itself, or a device that the kernel's DMA
+ *	API knows
+ * @own_iommu: it has an IOMMU of its own
+ * @iommu: that one
  * @vram: its memory
  * @link: its links to other devices
  * @engine: what runs commands
@@ -142,6 +145,7 @@ struct mockgpu_hw_run {
 struct mockgpu_hw {
 	struct device *dev;
 	struct device *dma;
+	bool own_iommu;
 	struct mockgpu_hw_iommu iommu;
 	struct mockgpu_hw_vram vram;
 	struct mockgpu_hw_link link;

@@ -81,7 +81,7 @@ mockgpu_hw_iommu_translate(struct mockgpu_hw *hw,
 	void *memory = NULL;
 	unsigned long flags;
 
-	if (hw->dma != hw->dev)
+	if (!hw->own_iommu)
 		return mockgpu_hw_bus_memory(hw, target);
 
 	spin_lock_irqsave(&iommu->lock, flags);
@@ -175,7 +175,7 @@ static dma_addr_t mockgpu_hw_iommu_map(struct device *dev, phys_addr_t phys,
 		return DMA_MAPPING_ERROR;
 	}
 
-	if (hw->dma != hw->dev)
+	if (!hw->own_iommu)
 		return mockgpu_hw_bus_map(hw, phys, size, dir, attrs);
 
 	mapping = kzalloc(sizeof(*mapping), GFP_ATOMIC);
@@ -221,7 +221,7 @@ static void mockgpu_hw_iommu_unmap(struct device *dev, dma_addr_t iova,
 	struct mockgpu_hw *hw = mockgpu_hw_from_dev(dev);
 	struct mockgpu_hw_mapping *mapping;
 
-	if (hw->dma != hw->dev) {
+	if (!hw->own_iommu) {
 		dma_unmap_page_attrs(hw->dma, iova, size, dir, attrs);
 		return;
 	}

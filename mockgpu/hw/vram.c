@@ -10,6 +10,7 @@
  * nothing is taken inside of it.
  */
 #include <linux/bitmap.h>
+#include <linux/io.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
@@ -98,6 +99,33 @@ int mockgpu_hw_vram_use(struct mockgpu_hw *hw, void *base,
 }
 
 /**
+ * mockgpu_hw_vram_map() - give the device memory that is behind a bus
+ * @hw: the device, without VRAM
+ * @start: physical address; it stays there until mockgpu_hw_vram_drop()
+ * @npages: how much
+ *
+ * Context: Process context, may sleep.
+ * Return: 0, or -ENOMEM.
+ */
+int mockgpu_hw_vram_map(struct mockgpu_hw *hw, phys_addr_t start,
+			unsigned long npages)
+{
+	void *base = memremap(start, (size_t)npages << PAGE_SHIFT,
+			      MEMREMAP_WB | MEMREMAP_WC);
+	int ret;
+
+	if (!base)
+		return -ENOMEM;
+
+	ret = mockgpu_hw_vram_use(hw, base, npages);
+	if (ret)
+		memunmap(base);
+	else
+		hw->vram.mapped = true;
+	return ret;
+}
+
+/**
  * mockgpu_hw_vram_drop() - take the VRAM away, also from linked devices
  * @hw: the device; it must not be using any
  *
@@ -110,8 +138,11 @@ void mockgpu_hw_vram_drop(struct mockgpu_hw *hw)
 	mockgpu_hw_link_detach(hw);
 	if (vram->set_aside)
 		vfree(vram->base);
+	else if (vram->mapped)
+		memunmap(vram->base);
 	mockgpu_hw_vram_free_maps(vram);
 	vram->set_aside = false;
+	vram->mapped = false;
 	vram->base = NULL;
 	vram->npages = 0;
 }

@@ -224,9 +224,9 @@ test_private_missing() {
 
 test_bad_devices() {
 	unload_if_loaded
-	refused 'from 1 to' devices=0
-	refused 'from 1 to' devices=17
-	refused 'from 1 to' devices=4294967295
+	refused "mean nothing" devices=0 vram_base=0x20000000
+	refused 'from 0 to' devices=17
+	refused 'from 0 to' devices=4294967295
 	must_not modprobe mockgpu devices=-1
 	must_not modprobe mockgpu devices=few
 }
