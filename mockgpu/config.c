@@ -10,6 +10,7 @@
 #include <linux/ctype.h>
 #include <linux/ioport.h>
 #include <linux/kernel.h>
+#include <linux/memory.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/pci.h>
@@ -18,6 +19,7 @@
 #include <linux/sizes.h>
 #include <linux/string.h>
 
+#include "blocks.h"
 #include "config.h"
 #include "links.h"
 #include "provider.h"
@@ -35,7 +37,24 @@ MODULE_PARM_DESC(vram_size, "Bytes of VRAM per device, a multiple of 2M; K, M an
 
 static char *vram_base;
 module_param(vram_base, charp, 0444);
-MODULE_PARM_DESC(vram_base, "Physical start of reserved RAM for VRAM, a multiple of 2M; asks for the coherent tier (default: the largest region set aside with memmap=SIZE$ADDR)");
+MODULE_PARM_DESC(vram_base, "Physical start of the RAM for VRAM, a multiple of 2M; asks for the coherent tier (default: found; of several regions, the largest)");
+
+static char *vram_source = "reserved";
+module_param(vram_source, charp, 0444);
+MODULE_PARM_DESC(vram_source, "RAM for the coherent tier: reserved (memmap=SIZE$ADDR), pmem (memmap=SIZE!ADDR; what is in there is lost) or blocks (memory blocks that the kernel gives up while the module is loaded); the last two ask for that tier (default: reserved)");
+
+static const char * const mockgpu_source_names[] = {
+	[MOCKGPU_SOURCE_RESERVED] = "reserved",
+	[MOCKGPU_SOURCE_PMEM] = "pmem",
+	[MOCKGPU_SOURCE_BLOCKS] = "blocks",
+};
+
+/* What it is that they lead to. */
+static const char * const mockgpu_source_rams[] = {
+	[MOCKGPU_SOURCE_RESERVED] = "reserved RAM",
+	[MOCKGPU_SOURCE_PMEM] = "RAM set aside as pmem",
+	[MOCKGPU_SOURCE_BLOCKS] = "RAM",
+};
 
 static char *tier = "auto";
 module_param(tier, charp, 0444);
@@ -91,6 +110,24 @@ static int mockgpu_config_set_devices(struct mockgpu_config *config)
 	}
 
 	config->devices = devices;
+	return 0;
+}
+
+static int mockgpu_config_set_source(struct mockgpu_config *config)
+{
+	int ret = sysfs_match_string(mockgpu_source_names, vram_source);
+
+	if (ret < 0) {
+		pr_err("vram_source=%s is unknown: use reserved, pmem or blocks\n",
+		       vram_source);
+		return -EINVAL;
+	}
+	if (ret != MOCKGPU_SOURCE_RESERVED && !devices) {
+		pr_err("devices=0 leaves PCI devices, which have VRAM of their own: leave vram_source= out\n");
+		return -EINVAL;
+	}
+
+	config->source = ret;
 	return 0;
 }
 
@@ -191,8 +228,8 @@ static int mockgpu_config_private(struct mockgpu_config *config)
 		pr_err("tier=private needs a kernel with CONFIG_DEVICE_PRIVATE: use tier=auto\n");
 		return -EOPNOTSUPP;
 	}
-	if (config->vram_base) {
-		pr_err("vram_base= is for the coherent tier only: leave it out or use tier=coherent\n");
+	if (config->vram_base || config->source != MOCKGPU_SOURCE_RESERVED) {
+		pr_err("vram_base= and vram_source= are for the coherent tier only: leave them out or use tier=coherent\n");
 		return -EINVAL;
 	}
 
@@ -214,8 +251,8 @@ static int mockgpu_config_claim(struct mockgpu_config *config)
 	if (request_mem_region(config->vram_base, total, KBUILD_MODNAME))
 		return 0;
 
-	pr_err("reserved RAM at 0x%llx is in use, see /proc/iomem: give another vram_base=\n",
-	       config->vram_base);
+	pr_err("%s at 0x%llx is in use, see /proc/iomem: give another vram_base=\n",
+	       mockgpu_source_rams[config->source], config->vram_base);
 	return -EBUSY;
 }
 
@@ -232,7 +269,8 @@ static int mockgpu_config_use_region(struct mockgpu_config *config,
 					  round_down(available / config->devices,
 						     SZ_2M));
 
-	ret = mockgpu_config_check_total(config, available, "reserved RAM");
+	ret = mockgpu_config_check_total(config, available,
+					 mockgpu_source_rams[config->source]);
 	if (ret)
 		return ret;
 	return mockgpu_config_claim(config);
@@ -248,7 +286,41 @@ static int mockgpu_config_find(const struct mockgpu_config *config,
 			       &total) ||
 	    check_add_overflow(config->vram_base, total, &end))
 		total = 0;
-	return mockgpu_reserved_find(config->vram_base, total, region);
+	return mockgpu_reserved_find(config->source == MOCKGPU_SOURCE_PMEM,
+				     config->vram_base, total, region);
+}
+
+static int mockgpu_config_take_blocks(struct mockgpu_config *config)
+{
+	struct mockgpu_blocks *blocks = &config->blocks;
+	struct range region;
+	int ret;
+
+	if (!config->vram_size)
+		config->vram_size = max_t(u64, SZ_2M,
+					  round_down(memory_block_size_bytes() /
+						     config->devices, SZ_2M));
+
+	ret = mockgpu_config_check_total(config,
+					 (u64)totalram_pages() << PAGE_SHIFT,
+					 mockgpu_source_rams[config->source]);
+	if (!ret)
+		ret = mockgpu_blocks_take(blocks, config->vram_base,
+					  config->vram_size * config->devices);
+	if (ret)
+		return ret;
+
+	region = (struct range){ blocks->start, blocks->start + blocks->size - 1 };
+	ret = mockgpu_config_use_region(config, &region);
+	if (ret)
+		mockgpu_blocks_give_back(blocks);
+	return ret;
+}
+
+/* What stands between size and address in memmap=. */
+static const char *mockgpu_config_mark(const struct mockgpu_config *config)
+{
+	return config->source == MOCKGPU_SOURCE_PMEM ? "!" : "$";
 }
 
 static int mockgpu_config_coherent(struct mockgpu_config *config)
@@ -261,17 +333,21 @@ static int mockgpu_config_coherent(struct mockgpu_config *config)
 	}
 	if (!config->devices)
 		return 0;
+	if (config->source == MOCKGPU_SOURCE_BLOCKS)
+		return mockgpu_config_take_blocks(config);
 
 	switch (mockgpu_config_find(config, &region)) {
 	case 0:
 		return mockgpu_config_use_region(config, &region);
 	case -EBUSY:
-		pr_err("VRAM at vram_base=%s overlaps System RAM: boot with memmap=SIZE$%s, or use less\n",
-		       vram_base, vram_base);
+		pr_err("VRAM at vram_base=%s overlaps System RAM: boot with memmap=SIZE%s%s, or use less\n",
+		       vram_base, mockgpu_config_mark(config), vram_base);
 		return -EINVAL;
 	default:
-		pr_err("no reserved RAM%s%s: boot with memmap=512M$ADDR, see README\n",
-		       vram_base ? " at " : "", vram_base ?: "");
+		pr_err("no %s%s%s: boot with memmap=512M%sADDR, see README\n",
+		       mockgpu_source_rams[config->source],
+		       vram_base ? " at " : "", vram_base ?: "",
+		       mockgpu_config_mark(config));
 		return -EINVAL;
 	}
 }
@@ -288,8 +364,11 @@ static int mockgpu_config_auto(struct mockgpu_config *config)
 {
 	struct range region;
 
-	/* Nobody gives an address without meaning what is there. */
-	if (config->vram_base)
+	if (!config->devices)
+		return 0;
+
+	/* Nobody gives these without meaning what is there. */
+	if (config->vram_base || config->source != MOCKGPU_SOURCE_RESERVED)
 		return mockgpu_config_coherent(config);
 
 	if (mockgpu_provider_has_private())
@@ -367,7 +446,8 @@ static int mockgpu_config_set_dma_device(struct mockgpu_config *config)
  * Context: Process context, may sleep.
  * Return: 0; or, after saying what is wrong, -EINVAL for a bad parameter,
  * -EOPNOTSUPP for what this kernel cannot do, -ENODEV for a device that is not
- * there, -EBUSY when it or the reserved RAM is in use.
+ * there, -EBUSY when it or the reserved RAM is in use; or what
+ * mockgpu_blocks_take() says.
  */
 int mockgpu_config_build(struct mockgpu_config *config)
 {
@@ -376,6 +456,8 @@ int mockgpu_config_build(struct mockgpu_config *config)
 	*config = (struct mockgpu_config){ .test_knobs = test_knobs };
 
 	ret = mockgpu_config_set_devices(config);
+	if (!ret)
+		ret = mockgpu_config_set_source(config);
 	if (!ret)
 		ret = mockgpu_config_set_size(config);
 	if (!ret)
@@ -405,6 +487,7 @@ void mockgpu_config_release(struct mockgpu_config *config)
 	if (config->tier == MOCKGPU_TIER_COHERENT)
 		release_mem_region(config->vram_base,
 				   config->vram_size * config->devices);
+	mockgpu_blocks_give_back(&config->blocks);
 	put_device(config->dma_device);
 }
 
@@ -429,8 +512,9 @@ void mockgpu_config_log(const struct mockgpu_config *config)
 			config->devices, mib);
 		break;
 	case MOCKGPU_TIER_COHERENT:
-		pr_info("%u devices, coherent tier (%s), %llu MiB of VRAM each in reserved RAM at 0x%llx\n",
-			config->devices, config->limit, mib, config->vram_base);
+		pr_info("%u devices, coherent tier (%s), %llu MiB of VRAM each in %s at 0x%llx\n",
+			config->devices, config->limit, mib,
+			mockgpu_source_rams[config->source], config->vram_base);
 		break;
 	case MOCKGPU_TIER_SYSTEM:
 		pr_info("%u devices, system tier: no VRAM (%s)\n",

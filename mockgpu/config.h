@@ -6,17 +6,27 @@
 
 #include <drm/mockgpu_drm.h>
 
+#include "blocks.h"
 #include "hw/hw.h"
 
 #define MOCKGPU_MAX_DEVICES	MOCKGPU_HW_PORTS
+
+/* Where the RAM for the coherent tier comes from. */
+enum mockgpu_source {
+	MOCKGPU_SOURCE_RESERVED,	/* memmap=SIZE$ADDR */
+	MOCKGPU_SOURCE_PMEM,		/* memmap=SIZE!ADDR */
+	MOCKGPU_SOURCE_BLOCKS,		/* the kernel has to give it up */
+};
 
 /**
  * struct mockgpu_config - what the module is to make, complete and checked
  * @devices: how many devices, beside those found on PCI
  * @tier: what kind of VRAM they have
  * @vram_size: bytes of VRAM of each
- * @vram_base: for the coherent tier: the reserved RAM, claimed; the devices
- *	take consecutive pieces of @vram_size
+ * @source: for the coherent tier: where the RAM comes from
+ * @vram_base: for the coherent tier: the RAM, claimed; the devices take
+ *	consecutive pieces of @vram_size
+ * @blocks: what was taken from the kernel for it
  * @links: for each device, bit n is set for a link to device n
  * @dma_device: in whose name the devices do DMA, with a reference; or NULL
  * @test_knobs: devices can be told to fail
@@ -28,7 +38,9 @@ struct mockgpu_config {
 	unsigned int devices;
 	enum drm_mockgpu_tier tier;
 	u64 vram_size;
+	enum mockgpu_source source;
 	u64 vram_base;
+	struct mockgpu_blocks blocks;
 	u32 links[MOCKGPU_MAX_DEVICES];
 	struct device *dma_device;
 	bool test_knobs;

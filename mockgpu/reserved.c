@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * Finding RAM that was set aside at boot (memmap=SIZE$ADDR).
+ * Finding RAM that was set aside at boot (memmap=SIZE$ADDR or SIZE!ADDR).
  *
  * In the resource tree such memory looks just like the ranges firmware keeps
  * for itself, which must not be touched. What tells them apart is the memory
@@ -22,8 +22,12 @@
 
 #define MOCKGPU_FIRMWARE_MAP	"/sys/firmware/memmap"
 
-/* One search: @base is the address the region has to be at, 0 for any. */
+/*
+ * One search: @kind is that of the resource, @base is the address the region has
+ * to be at, 0 for any.
+ */
 struct mockgpu_reserved_search {
+	unsigned long kind;
 	u64 base;
 	struct range ram;
 	struct range best;
@@ -105,7 +109,7 @@ static int mockgpu_reserved_consider(struct resource *resource, void *arg)
 
 static void mockgpu_reserved_walk(struct mockgpu_reserved_search *search)
 {
-	walk_iomem_res_desc(IORES_DESC_RESERVED, IORESOURCE_MEM,
+	walk_iomem_res_desc(search->kind, IORESOURCE_MEM,
 			    search->ram.start, search->ram.end, search,
 			    mockgpu_reserved_consider);
 }
@@ -118,6 +122,7 @@ static bool mockgpu_reserved_is_ram(u64 base, u64 size)
 
 /**
  * mockgpu_reserved_find() - find RAM that was set aside at boot
+ * @as_pmem: as persistent memory, which may have contents; not as reserved
  * @base: where it has to start, a multiple of 2 MiB; 0 for anywhere
  * @size: bytes that will be used, 0 for all there is
  * @region: filled; of several, the largest; whole 2 MiB
@@ -129,9 +134,12 @@ static bool mockgpu_reserved_is_ram(u64 base, u64 size)
  * Return: 0, -ENOENT when there is none, -EBUSY when the kernel itself uses
  * @base as RAM.
  */
-int mockgpu_reserved_find(u64 base, u64 size, struct range *region)
+int mockgpu_reserved_find(bool as_pmem, u64 base, u64 size,
+			  struct range *region)
 {
 	struct mockgpu_reserved_search search = {
+		.kind = as_pmem ? IORES_DESC_PERSISTENT_MEMORY_LEGACY :
+				  IORES_DESC_RESERVED,
 		.base = base,
 		.best = { .start = 1, .end = 0 },
 	};

@@ -6,6 +6,7 @@
 
 struct range;
 
-int mockgpu_reserved_find(u64 base, u64 size, struct range *region);
+int mockgpu_reserved_find(bool as_pmem, u64 base, u64 size,
+			  struct range *region);
 
 #endif
