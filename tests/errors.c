@@ -247,8 +247,18 @@ static void fail_shape(struct gpu *gpu, const struct way *way, const char *knob,
 		fail_at(gpu, way, knob, shape, steps);
 }
 
+/* The kernel's own DMA does not fail when a test wants it to. */
+static void need_knob(const struct gpu *gpu, const char *knob)
+{
+	uint32_t value;
+
+	if (knob_get(gpu, knob, &value))
+		test_skip("this device has no knob %s", knob);
+}
+
 static void fail_everywhere(struct gpu *gpu, const struct way *way, const char *knob)
 {
+	need_knob(gpu, knob);
 	struct canary canary = canary_new();
 
 	for (size_t i = 0; i < ARRAY_SIZE(shapes); i++)
@@ -298,6 +308,7 @@ static void many_times(struct gpu *gpu)
 	struct victim victim = victim_new(gpu, &shapes[3]);
 	struct canary canary = canary_new();
 
+	need_knob(gpu, "fail_dma_map");
 	for (unsigned int i = 0; i < 300; i++) {
 		CHECK_OK(knob_set(gpu, knobs[i % 3], i % 3 ? i % 100 + 1 : 1));
 		CHECK(go_to_device(&victim) < 0);
@@ -366,6 +377,7 @@ static void access_dma_map(struct gpu *gpu)
 	};
 	uint32_t left;
 
+	need_knob(gpu, "fail_dma_map");
 	/* It is mapped by 64 KiB, with one mapping or more for each. */
 	CHECK_OK(knob_set(gpu, "fail_dma_map", 10));
 	CHECK(gpu_access(gpu, &access) < 0);

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -698,13 +699,30 @@ static void bad_queue(struct gpu *gpu)
 	CHECK_RET(gpu_ioctl(gpu, DRM_IOCTL_MOCKGPU_QUEUE_DESTROY, &queue), -ENOENT);
 }
 
-static void turn_driver(const struct gpu *gpu, const char *what)
-{
-	char path[64], name[16];
+/* Of a device that has its driver. */
+struct binding {
+	char device[PATH_MAX];
+	char driver[PATH_MAX];
+};
 
-	snprintf(path, sizeof(path), "/sys/bus/platform/drivers/mockgpu/%s", what);
-	snprintf(name, sizeof(name), "mockgpu.%u", gpu->index);
-	CHECK_OK(file_write(path, name));
+static struct binding binding_of(const struct gpu *gpu)
+{
+	struct binding binding;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/dev/char/226:%u/device", gpu->minor);
+	CHECK(realpath(path, binding.device));
+	strcat(path, "/driver");
+	CHECK(realpath(path, binding.driver));
+	return binding;
+}
+
+static void turn_driver(const struct binding *binding, const char *what)
+{
+	char path[PATH_MAX + 16];
+
+	snprintf(path, sizeof(path), "%s/%s", binding->driver, what);
+	CHECK_OK(file_write(path, basename(binding->device)));
 }
 
 /* The device goes while jobs run; their fences can still be asked. */
@@ -712,16 +730,17 @@ static void unbound(struct gpu *gpu)
 {
 	struct doomed *doomed = doomed_new(gpu);
 	struct drm_mockgpu_exec exec = { .queue_id = doomed->ground.queue };
+	struct binding binding = binding_of(gpu);
 	double start = seconds_now();
 	int status, sync_file = sync_export(gpu, doomed->running.sync);
 
-	turn_driver(gpu, "unbind");
+	turn_driver(&binding, "unbind");
 	CHECK(seconds_now() - start < patience(SOON));
 	/* Its page fault may have been told first. */
 	status = sync_file_status(sync_file);
 	CHECK(status == -ECANCELED || status == -ENODEV);
 	CHECK_RET(gpu_exec(gpu, &exec), -ENODEV);
-	turn_driver(gpu, "bind");
+	turn_driver(&binding, "bind");
 }
 
 static const struct test tests[] = {
