@@ -13,6 +13,10 @@ RESERVE_MIB=512
 RESERVE_AT=0x20000000
 RESERVE_END_MIB=1024
 
+# The device of --pci, and where the slot is that it is in.
+PCI_MIB=256
+PCI_SLOT=1c.0
+
 # Seconds until the command must have started.  Emulation on a busy machine was
 # seen to take one minute.
 BOOT_SECONDS=180
