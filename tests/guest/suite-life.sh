@@ -8,41 +8,6 @@
 
 DEVICE=mockgpu.0
 
-# hold_start [MIB]: a process that obeys; see tests/hold.c.
-hold_start() {
-	coproc HOLD { exec "$TESTS/hold" "$@"; }
-	# A test that fails must not leave it behind, and neither be killed by it.
-	trap 'kill "$HOLDER" 2>/dev/null' EXIT
-	trap '' PIPE
-	HOLDER=$HOLD_PID
-}
-
-# tell COMMAND: sets ANSWER.
-tell() {
-	{ echo "$1" >&"${HOLD[1]}"; } 2>/dev/null || fail "the process is gone"
-	read -r -t "$PATIENCE" ANSWER <&"${HOLD[0]}" || fail "'$1' did not end in $PATIENCE s"
-}
-
-# expect COMMAND ANSWER: what the process must say to it.
-expect() {
-	tell "$1"
-	# shellcheck disable=SC2053 # the answer may be a pattern
-	[[ $ANSWER == $2 ]] || fail "'$1' answers '$ANSWER', not '$2'"
-}
-
-hold_populated() {
-	hold_start 16
-	expect open ok
-	expect populate ok
-	expect transform ok
-	expect residency 'ok none 0 system 0 device 4096 other 0'
-}
-
-hold_quit() {
-	echo quit >&"${HOLD[1]}"
-	wait "$HOLDER"
-}
-
 iomem() {
 	grep -c mockgpu /proc/iomem
 }
