@@ -110,6 +110,9 @@ static void mockgpu_debugfs_add_mistakes(struct mockgpu_device *mdev,
 	debugfs_create_bool("skip_flush", 0600, root, &knobs->skip_flush);
 	debugfs_create_bool("skip_copy", 0600, root, &knobs->skip_copy);
 	debugfs_create_bool("skip_clear", 0600, root, &knobs->skip_clear);
+	debugfs_create_bool("map_writable", 0600, root, &knobs->map_writable);
+	debugfs_create_bool("skip_dma_unmap", 0600, root,
+			    &mockgpu_hw_knobs(mdev->hw)->skip_dma_unmap);
 }
 
 static void mockgpu_debugfs_add_knobs(struct mockgpu_device *mdev,

@@ -32,6 +32,7 @@ struct mockgpu_hw;
  * @skip_flush: mistake: what goes stays in the TLB
  * @skip_copy: mistake: memory goes into VRAM without its data
  * @skip_clear: mistake: VRAM is handed out with the data of its last owner
+ * @map_writable: mistake: what is mapped to be read can be written as well
  *
  * Tests that do not see one of the mistakes are not worth much.
  */
@@ -46,6 +47,7 @@ struct mockgpu_knobs {
 	bool skip_flush;
 	bool skip_copy;
 	bool skip_clear;
+	bool map_writable;
 };
 
 /**

@@ -115,6 +115,7 @@ static int mockgpu_vm_init(struct mockgpu_vm *vm, struct mockgpu_device *mdev,
 	vm->mm = current->mm;
 	mmgrab(vm->mm);
 	vm->serial = atomic64_inc_return(&mdev->vm_serial);
+	mockgpu_hw_mmu_set_number(vm->svm.mmu, vm->serial);
 	atomic_inc(&mdev->live_vms);
 
 	mutex_lock(&mdev->vms_lock);

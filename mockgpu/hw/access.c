@@ -34,6 +34,18 @@ bool mockgpu_hw_op_writes(enum mockgpu_hw_op op)
 	return mockgpu_hw_op_direction(op) != DMA_TO_DEVICE;
 }
 
+/**
+ * mockgpu_hw_op_is_atomic() - does an operation read and write at once
+ * @op: the operation
+ *
+ * Context: Any.
+ * Return: true if so, and if others must not come in between.
+ */
+bool mockgpu_hw_op_is_atomic(enum mockgpu_hw_op op)
+{
+	return op >= MOCKGPU_HW_ADD;
+}
+
 static void mockgpu_hw_xor(u64 *word, size_t count, u64 value)
 {
 	while (count--)
@@ -122,6 +134,7 @@ int mockgpu_hw_access_vram(struct mockgpu_hw *hw, u64 offset, size_t size,
  * mockgpu_hw_access_bus() - work on a piece of memory that is not its VRAM
  * @hw: the device
  * @addr: where it is, mapped for what @work does
+ * @origin: where the address is from
  * @size: bytes; but for READ and WRITE, @addr and @size are multiples of 8
  * @work: what to do
  *
@@ -129,12 +142,14 @@ int mockgpu_hw_access_vram(struct mockgpu_hw *hw, u64 offset, size_t size,
  * Return: 0, or -EIO for a bad address.
  */
 int mockgpu_hw_access_bus(struct mockgpu_hw *hw, struct mockgpu_hw_addr addr,
-			  size_t size, const struct mockgpu_hw_work *work)
+			  const struct mockgpu_hw_origin *origin, size_t size,
+			  const struct mockgpu_hw_work *work)
 {
 	struct mockgpu_hw_target target = {
 		.at = addr,
 		.size = size,
 		.dir = mockgpu_hw_op_direction(work->op),
+		.origin = *origin,
 	};
 
 	if (mockgpu_hw_target_begin(hw, &target))

@@ -49,6 +49,7 @@ struct mockgpu_hw *mockgpu_hw_create(struct device *dev, struct device *dma)
 	hw->dev = dev;
 	hw->dma = dma ?: dev;
 	hw->own_iommu = !dma;
+	mockgpu_hw_errors_init(&hw->errors);
 	mockgpu_hw_iommu_init(&hw->iommu);
 	mockgpu_hw_vram_init(&hw->vram);
 	mockgpu_hw_copy_init(hw);
@@ -115,6 +116,7 @@ int mockgpu_hw_plug(struct mockgpu_hw *hw)
  */
 void mockgpu_hw_unplug(struct mockgpu_hw *hw)
 {
+	mockgpu_hw_iommu_end(hw);
 	if (mockgpu_hw_replaces_dma(hw))
 		set_dma_ops(hw->dev, NULL);
 }
@@ -144,28 +146,7 @@ void mockgpu_hw_read_stats(struct mockgpu_hw *hw,
 	stats->bytes_copied_in = atomic64_read(&hw->bytes_copied_in);
 	stats->bytes_copied_out = atomic64_read(&hw->bytes_copied_out);
 	stats->bytes_accessed = atomic64_read(&hw->bytes_accessed);
-	stats->errors = atomic64_read(&hw->errors);
+	stats->errors = mockgpu_hw_errors_total(hw);
 	stats->live_dma_pages = atomic64_read(&hw->iommu.live_pages);
 	stats->live_peer_pages = atomic64_read(&hw->link.live_pages);
-}
-
-/**
- * mockgpu_hw_error() - the driver was caught
- * @hw: the device
- * @format: at what
- *
- * Context: Any.
- */
-void mockgpu_hw_error(struct mockgpu_hw *hw, const char *format, ...)
-{
-	struct va_format vaf;
-	va_list args;
-
-	atomic64_inc(&hw->errors);
-
-	va_start(args, format);
-	vaf.fmt = format;
-	vaf.va = &args;
-	dev_err_ratelimited(hw->dev, "device error: %pV\n", &vaf);
-	va_end(args);
 }

@@ -11,12 +11,14 @@
 #define MOCKGPU_HW_H
 
 #include <linux/atomic.h>
+#include <linux/bits.h>
 #include <linux/dma-direction.h>
 #include <linux/list.h>
 #include <linux/types.h>
 
 struct device;
 struct mockgpu_hw;
+struct xarray;
 
 /* How many devices can have links. */
 #define MOCKGPU_HW_PORTS	16
@@ -28,6 +30,7 @@ struct mockgpu_hw;
  * @copies_held: commands of the copy engine that wait because of @hold_copy
  * @copy_delay_us: how long each command of the copy engine takes at least
  * @poison: overwrite VRAM when it is freed
+ * @skip_dma_unmap: mistake of the driver: its unmap calls get lost
  * @hold_copy: commands of the copy engine wait, at most 30 s; set by
  *	mockgpu_hw_hold_copy()
  */
@@ -37,6 +40,7 @@ struct mockgpu_hw_knobs {
 	atomic_t copies_held;
 	u32 copy_delay_us;
 	bool poison;
+	bool skip_dma_unmap;
 	bool hold_copy;
 };
 
@@ -56,6 +60,70 @@ struct mockgpu_hw_stats {
 	u64 errors;
 	u64 live_dma_pages;
 	u64 live_peer_pages;
+};
+
+/**
+ * enum mockgpu_hw_error_kind - what the device catches its driver at
+ * @MOCKGPU_HW_STALE_TRANSLATION: use of a translation that was still in the TLB
+ *	when what it leads to was gone
+ * @MOCKGPU_HW_WRONG_GENERATION: use of a translation in the page table that was
+ *	made for what was there before
+ * @MOCKGPU_HW_DMA_UNMAPPED: use of a DMA address that is not mapped
+ * @MOCKGPU_HW_DMA_DIRECTION: use of one against its direction, such as a write to
+ *	what was mapped to be read
+ * @MOCKGPU_HW_DMA_TAKEN_AWAY: unmap of one while it was in use
+ * @MOCKGPU_HW_DMA_NO_MEMORY: map of what the device cannot reach
+ * @MOCKGPU_HW_DMA_BAD_UNMAP: unmap of what was not mapped just so
+ * @MOCKGPU_HW_DMA_LEFT_MAPPED: no unmap: the page was freed, or the device unplugged
+ * @MOCKGPU_HW_VRAM_OUTSIDE: there is no such VRAM
+ * @MOCKGPU_HW_VRAM_NOT_ALLOCATED: use of VRAM that is nobody's
+ * @MOCKGPU_HW_VRAM_NOT_CLEARED: read of what the last owner left behind
+ * @MOCKGPU_HW_VRAM_FREED_MAPPED: free of VRAM that a page table leads to
+ * @MOCKGPU_HW_LINK_UNMAPPED: use of a link address that is not mapped for that
+ * @MOCKGPU_HW_LINK_TAKEN_AWAY: unmap of one while it was in use
+ * @MOCKGPU_HW_LINK_BAD_UNMAP: unmap of what was not mapped just so
+ * @MOCKGPU_HW_SPACE_LEFT_MAPPED: end of an address space with translations in it
+ * @MOCKGPU_HW_ERROR_KINDS: how many there are
+ */
+enum mockgpu_hw_error_kind {
+	MOCKGPU_HW_STALE_TRANSLATION,
+	MOCKGPU_HW_WRONG_GENERATION,
+	MOCKGPU_HW_DMA_UNMAPPED,
+	MOCKGPU_HW_DMA_DIRECTION,
+	MOCKGPU_HW_DMA_TAKEN_AWAY,
+	MOCKGPU_HW_DMA_NO_MEMORY,
+	MOCKGPU_HW_DMA_BAD_UNMAP,
+	MOCKGPU_HW_DMA_LEFT_MAPPED,
+	MOCKGPU_HW_VRAM_OUTSIDE,
+	MOCKGPU_HW_VRAM_NOT_ALLOCATED,
+	MOCKGPU_HW_VRAM_NOT_CLEARED,
+	MOCKGPU_HW_VRAM_FREED_MAPPED,
+	MOCKGPU_HW_LINK_UNMAPPED,
+	MOCKGPU_HW_LINK_TAKEN_AWAY,
+	MOCKGPU_HW_LINK_BAD_UNMAP,
+	MOCKGPU_HW_SPACE_LEFT_MAPPED,
+	MOCKGPU_HW_ERROR_KINDS
+};
+
+/* How many of the last mistakes are kept in detail. */
+#define MOCKGPU_HW_ERROR_RECORDS	32U
+
+/**
+ * struct mockgpu_hw_error_record - a mistake in detail
+ * @time_ns: when it was, since boot
+ * @space: number of the address space, 0 for none
+ * @addr: user address, if there is an address space
+ * @kind: what it was
+ * @pid: who ran into it
+ * @text: what was printed
+ */
+struct mockgpu_hw_error_record {
+	u64 time_ns;
+	u64 space;
+	u64 addr;
+	enum mockgpu_hw_error_kind kind;
+	pid_t pid;
+	char text[96];
 };
 
 /**
@@ -80,6 +148,10 @@ struct mockgpu_hw_addr {
 	dma_addr_t addr;
 };
 
+/* How to map: it may be written; atomic operations fault nevertheless. */
+#define MOCKGPU_HW_MAP_WRITE		BIT(0)
+#define MOCKGPU_HW_MAP_NO_ATOMICS	BIT(1)
+
 /**
  * struct mockgpu_hw_window - VRAM that a linked device may use
  * @offset: first byte
@@ -90,6 +162,25 @@ struct mockgpu_hw_window {
 	u64 offset;
 	u64 size;
 	enum dma_data_direction dir;
+};
+
+/* How many translations of an address space are kept at hand. */
+#define MOCKGPU_HW_TLB_SIZE	64
+
+/**
+ * struct mockgpu_hw_tlb_line - a translation that is kept at hand
+ * @page: user address
+ * @to: where it leads
+ * @generation: which generation of what is there it was made for
+ * @write: may it be written
+ * @is_stale: the page table says something else now
+ */
+struct mockgpu_hw_tlb_line {
+	u64 page;
+	struct mockgpu_hw_addr to;
+	u8 generation;
+	bool write;
+	bool is_stale;
 };
 
 /**
@@ -194,12 +285,14 @@ enum mockgpu_hw_fault_state {
  * @state: an &enum mockgpu_hw_fault_state
  * @addr: user address
  * @write: to be written
+ * @atomic: for an operation that reads and writes at once
  * @answer: 0 to try again, or a negative errno that ends the job
  */
 struct mockgpu_hw_fault {
 	atomic_t state;
 	u64 addr;
 	bool write;
+	bool atomic;
 	int answer;
 };
 
@@ -252,6 +345,14 @@ struct mockgpu_hw_knobs *mockgpu_hw_knobs(struct mockgpu_hw *hw);
 void mockgpu_hw_read_stats(struct mockgpu_hw *hw,
 			   struct mockgpu_hw_stats *stats);
 
+const char *mockgpu_hw_error_name(enum mockgpu_hw_error_kind kind);
+u64 mockgpu_hw_error_count(struct mockgpu_hw *hw,
+			   enum mockgpu_hw_error_kind kind);
+void mockgpu_hw_errors_forget(struct mockgpu_hw *hw);
+unsigned int mockgpu_hw_errors_read(struct mockgpu_hw *hw,
+				    struct mockgpu_hw_error_record *records);
+void mockgpu_hw_errors_clear(struct mockgpu_hw *hw);
+
 int mockgpu_hw_vram_set_aside(struct mockgpu_hw *hw, unsigned long npages);
 int mockgpu_hw_vram_use(struct mockgpu_hw *hw, void *base,
 			unsigned long npages);
@@ -285,13 +386,20 @@ int mockgpu_hw_clear(struct mockgpu_hw *hw, unsigned long first,
 		     unsigned long npages);
 
 struct mockgpu_hw_mmu *mockgpu_hw_mmu_create(struct mockgpu_hw *hw);
+void mockgpu_hw_mmu_set_number(struct mockgpu_hw_mmu *mmu, u64 number);
 void mockgpu_hw_mmu_destroy(struct mockgpu_hw_mmu *mmu);
 int mockgpu_hw_mmu_prepare(struct mockgpu_hw_mmu *mmu, u64 start, u64 end);
 void mockgpu_hw_mmu_map(struct mockgpu_hw_mmu *mmu, u64 start,
 			unsigned long npages, struct mockgpu_hw_addr to,
-			bool write);
+			unsigned int how);
+bool mockgpu_hw_mmu_allows_atomics(struct mockgpu_hw_mmu *mmu, u64 addr);
 void mockgpu_hw_mmu_unmap(struct mockgpu_hw_mmu *mmu, u64 start, u64 end);
 void mockgpu_hw_mmu_flush(struct mockgpu_hw_mmu *mmu, u64 start, u64 end);
+int mockgpu_hw_mmu_collect(struct mockgpu_hw_mmu *mmu,
+			   enum mockgpu_hw_bus bus, struct xarray *seen,
+			   unsigned long *npages);
+bool mockgpu_hw_mmu_read_tlb(struct mockgpu_hw_mmu *mmu, unsigned int index,
+			     struct mockgpu_hw_tlb_line *line);
 int mockgpu_hw_access(struct mockgpu_hw_mmu *mmu, u64 addr, size_t size,
 		      const struct mockgpu_hw_work *work);
 
@@ -301,6 +409,7 @@ mockgpu_hw_ring_create(struct mockgpu_hw *hw,
 void mockgpu_hw_ring_submit(struct mockgpu_hw_ring *ring,
 			    struct mockgpu_hw_job *job);
 void mockgpu_hw_ring_cancel(struct mockgpu_hw_ring *ring);
+u64 mockgpu_hw_ring_running_ns(const struct mockgpu_hw_ring *ring);
 void mockgpu_hw_ring_destroy(struct mockgpu_hw_ring *ring);
 bool mockgpu_hw_fault_is_wanted(const struct mockgpu_hw_fault *fault);
 void mockgpu_hw_fault_answer(struct mockgpu_hw *hw,

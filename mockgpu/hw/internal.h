@@ -6,6 +6,7 @@
 #include <linux/compiler_attributes.h>
 #include <linux/dma-direction.h>
 #include <linux/dma-map-ops.h>
+#include <linux/ratelimit_types.h>
 #include <linux/rbtree.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
@@ -20,13 +21,25 @@
  * @ops: what the DMA API calls; inside, so that it leads back to the IOMMU
  * @lock: protects @space and the mappings in it
  * @space: I/O virtual addresses
+ * @generation: that of the last mapping; neighbours in time have different ones
  * @live_pages: pages mapped now
  */
 struct mockgpu_hw_iommu {
 	struct dma_map_ops ops;
 	spinlock_t lock;	/* taken with interrupts off, a leaf */
 	struct drm_mm space;
+	u8 generation;
 	atomic64_t live_pages;
+};
+
+/**
+ * struct mockgpu_hw_vram_page - what the device knows of a page of VRAM
+ * @generation: grows each time it is freed
+ * @mapped: how many page table entries lead to it
+ */
+struct mockgpu_hw_vram_page {
+	u32 generation;
+	atomic_t mapped;
 };
 
 /**
@@ -35,7 +48,8 @@ struct mockgpu_hw_iommu {
  * @npages: how much
  * @set_aside: it is RAM of the device's own, to be freed
  * @mapped: it is memory behind a bus, to be unmapped
- * @lock: protects @used and @written
+ * @pages: by number
+ * @lock: protects @used, @written and the generations
  * @used: a bit for each page that the driver has given out
  * @written: a bit for each page that has contents since then
  */
@@ -44,6 +58,7 @@ struct mockgpu_hw_vram {
 	unsigned long npages;
 	bool set_aside;
 	bool mapped;
+	struct mockgpu_hw_vram_page *pages;
 	spinlock_t lock;	/* taken with interrupts off, a leaf */
 	unsigned long *used;
 	unsigned long *written;
@@ -65,11 +80,27 @@ struct mockgpu_hw_link {
 	atomic64_t live_pages;
 };
 
+/* There is no more room in a translation: one mistake in 128 may be missed. */
+#define MOCKGPU_HW_GENERATION_MASK	0x7fU
+
+/**
+ * struct mockgpu_hw_origin - where the device has an address from
+ * @is_translated: from a page table, not from the driver
+ * @is_stale: from a TLB whose page table says something else now
+ * @generation: of what the translation was made for
+ */
+struct mockgpu_hw_origin {
+	bool is_translated;
+	bool is_stale;
+	u8 generation;
+};
+
 /**
  * struct mockgpu_hw_target - a use of memory that is not the device's own
  * @at: where it is
  * @size: bytes
  * @dir: DMA_TO_DEVICE to read, DMA_FROM_DEVICE to write, or both
+ * @origin: where the address is from
  * @memory: where the CPU sees it, while it is in use
  * @peer: for a link: the device at its other end, kept in place
  */
@@ -77,6 +108,7 @@ struct mockgpu_hw_target {
 	struct mockgpu_hw_addr at;
 	size_t size;
 	enum dma_data_direction dir;
+	struct mockgpu_hw_origin origin;
 	void *memory;
 	struct mockgpu_hw *peer;
 };
@@ -99,6 +131,7 @@ struct mockgpu_hw_engine {
  * @jobs: in the order in which they run; the first one is running
  * @work: runs them
  * @cancelled: all are to end now
+ * @since: when the job that is running began, in ns; 0 when none is
  * @buffers: two pages of memory inside of the engine
  */
 struct mockgpu_hw_ring {
@@ -108,6 +141,7 @@ struct mockgpu_hw_ring {
 	struct list_head jobs;
 	struct work_struct work;
 	bool cancelled;
+	u64 since;
 	void *buffers[2];
 };
 
@@ -126,6 +160,22 @@ struct mockgpu_hw_run {
 };
 
 /**
+ * struct mockgpu_hw_errors - what the driver was caught at
+ * @lock: protects what follows
+ * @counts: how often, by kind
+ * @records: the last ones, in a circle
+ * @next: number of the next one
+ * @limits: how often each kind is printed
+ */
+struct mockgpu_hw_errors {
+	spinlock_t lock;	/* see errors.c */
+	u64 counts[MOCKGPU_HW_ERROR_KINDS];
+	struct mockgpu_hw_error_record records[MOCKGPU_HW_ERROR_RECORDS];
+	unsigned int next;
+	struct ratelimit_state limits[MOCKGPU_HW_ERROR_KINDS];
+};
+
+/**
  * struct mockgpu_hw - the device
  * @dev: what it is to the kernel
  * @dma: in whose name it does DMA: itself, or a device that the kernel's DMA
@@ -141,6 +191,7 @@ struct mockgpu_hw_run {
  * @bytes_copied_out: by the copy engine, out of VRAM
  * @bytes_accessed: by the access unit
  * @errors: mistakes of the driver that were caught
+ * @mmus: how many address spaces there are
  */
 struct mockgpu_hw {
 	struct device *dev;
@@ -155,11 +206,16 @@ struct mockgpu_hw {
 	atomic64_t bytes_copied_in;
 	atomic64_t bytes_copied_out;
 	atomic64_t bytes_accessed;
-	atomic64_t errors;
+	struct mockgpu_hw_errors errors;
+	atomic_t mmus;
 };
 
-__printf(2, 3)
-void mockgpu_hw_error(struct mockgpu_hw *hw, const char *format, ...);
+void mockgpu_hw_errors_init(struct mockgpu_hw_errors *errors);
+u64 mockgpu_hw_errors_total(struct mockgpu_hw *hw);
+__printf(3, 4)
+void mockgpu_hw_error(struct mockgpu_hw *hw, enum mockgpu_hw_error_kind kind,
+		      const char *format, ...);
+void mockgpu_hw_error_blame(struct mockgpu_hw *hw, u64 space, u64 addr);
 
 void *mockgpu_hw_bus_memory(struct mockgpu_hw *hw,
 			    const struct mockgpu_hw_target *target);
@@ -168,6 +224,10 @@ dma_addr_t mockgpu_hw_bus_map(struct mockgpu_hw *hw, phys_addr_t phys,
 			      unsigned long attrs);
 void mockgpu_hw_iommu_init(struct mockgpu_hw_iommu *iommu);
 void mockgpu_hw_iommu_fini(struct mockgpu_hw_iommu *iommu);
+void mockgpu_hw_iommu_end(struct mockgpu_hw *hw);
+void mockgpu_hw_iommu_audit(struct mockgpu_hw *hw);
+void mockgpu_hw_iommu_drop_lost(struct mockgpu_hw *hw);
+u8 mockgpu_hw_iommu_generation(struct mockgpu_hw *hw, dma_addr_t iova);
 int mockgpu_hw_dma_begin(struct mockgpu_hw *hw,
 			 struct mockgpu_hw_target *target);
 int mockgpu_hw_dma_end(struct mockgpu_hw *hw,
@@ -185,11 +245,15 @@ int mockgpu_hw_run_access(struct mockgpu_hw_run *run, u64 addr, size_t size,
 int mockgpu_hw_run_command(struct mockgpu_hw_run *run,
 			   const struct mockgpu_hw_command *command);
 bool mockgpu_hw_op_writes(enum mockgpu_hw_op op);
+bool mockgpu_hw_op_is_atomic(enum mockgpu_hw_op op);
 int mockgpu_hw_access_vram(struct mockgpu_hw *hw, u64 offset, size_t size,
 			   const struct mockgpu_hw_work *work);
 int mockgpu_hw_access_bus(struct mockgpu_hw *hw, struct mockgpu_hw_addr addr,
-			  size_t size, const struct mockgpu_hw_work *work);
+			  const struct mockgpu_hw_origin *origin, size_t size,
+			  const struct mockgpu_hw_work *work);
 void mockgpu_hw_vram_init(struct mockgpu_hw_vram *vram);
+u8 mockgpu_hw_vram_generation(struct mockgpu_hw *hw, u64 offset);
+void mockgpu_hw_vram_count_mapped(struct mockgpu_hw *hw, u64 offset, int more);
 bool mockgpu_hw_vram_has(struct mockgpu_hw *hw, u64 offset, u64 size);
 void *mockgpu_hw_vram_begin(struct mockgpu_hw *hw, u64 offset, u64 size,
 			    enum dma_data_direction dir);

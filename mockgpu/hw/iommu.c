@@ -5,10 +5,11 @@
  * A translation exists from the map call of the DMA API to its unmap call,
  * for exactly the bytes and the direction that were asked for. An address is
  * looked up before and after each use, so that one that was unmapped too
- * early is noticed as well.
+ * early is noticed as well. One that was not unmapped at all is noticed once its
+ * page is free.
  *
  * Locks: mockgpu_hw_iommu.lock is taken in any context, with interrupts off,
- * and nothing is taken inside of it.
+ * and nothing is taken inside of it but mockgpu_hw_errors.lock.
  */
 #include <linux/io.h>
 #include <linux/mm.h>
@@ -23,13 +24,19 @@
 #define MOCKGPU_HW_IOVA_START	0
 #define MOCKGPU_HW_IOVA_SIZE	SZ_1T
 
-/* The node is whole pages; @iova and @size are what was mapped of them. */
+/*
+ * The node is whole pages; @iova and @size are what was mapped of them. Of one that
+ * is lost the unmap call did not come, on purpose.
+ */
 struct mockgpu_hw_mapping {
 	struct drm_mm_node node;
 	phys_addr_t phys;
 	dma_addr_t iova;
 	size_t size;
 	enum dma_data_direction dir;
+	u8 generation;
+	bool is_lost;
+	bool is_reported;
 };
 
 static struct mockgpu_hw *mockgpu_hw_from_dev(struct device *dev)
@@ -59,21 +66,34 @@ mockgpu_hw_iommu_find(struct mockgpu_hw_iommu *iommu, dma_addr_t iova)
 	return NULL;
 }
 
-static bool mockgpu_hw_mapping_allows(const struct mockgpu_hw_mapping *mapping,
-				      dma_addr_t iova, size_t size,
-				      enum dma_data_direction dir)
+static bool mockgpu_hw_mapping_covers(const struct mockgpu_hw_mapping *mapping,
+				      dma_addr_t iova, size_t size)
 {
-	if (iova < mapping->iova || size > mapping->size ||
-	    iova - mapping->iova > mapping->size - size)
-		return false;
-
-	return mockgpu_hw_allows(mapping->dir, dir);
+	return iova >= mapping->iova && size <= mapping->size &&
+	       iova - mapping->iova <= mapping->size - size;
 }
 
-/* Returns the memory of @target, or NULL when such access is not allowed. */
+/* What is wrong with the use of a mapping, or MOCKGPU_HW_ERROR_KINDS for nothing. */
+static enum mockgpu_hw_error_kind
+mockgpu_hw_mapping_judge(const struct mockgpu_hw_mapping *mapping,
+			 const struct mockgpu_hw_target *target)
+{
+	if (!mapping || !mockgpu_hw_mapping_covers(mapping, target->at.addr,
+						   target->size))
+		return MOCKGPU_HW_DMA_UNMAPPED;
+	if (target->origin.is_translated &&
+	    target->origin.generation != mapping->generation)
+		return MOCKGPU_HW_WRONG_GENERATION;
+	if (!mockgpu_hw_allows(mapping->dir, target->dir))
+		return MOCKGPU_HW_DMA_DIRECTION;
+	return MOCKGPU_HW_ERROR_KINDS;
+}
+
+/* Returns the memory of @target, or NULL and what is wrong with such access. */
 static void *
 mockgpu_hw_iommu_translate(struct mockgpu_hw *hw,
-			   const struct mockgpu_hw_target *target)
+			   const struct mockgpu_hw_target *target,
+			   enum mockgpu_hw_error_kind *wrong)
 {
 	struct mockgpu_hw_iommu *iommu = &hw->iommu;
 	dma_addr_t iova = target->at.addr;
@@ -81,13 +101,14 @@ mockgpu_hw_iommu_translate(struct mockgpu_hw *hw,
 	void *memory = NULL;
 	unsigned long flags;
 
+	*wrong = MOCKGPU_HW_DMA_UNMAPPED;
 	if (!hw->own_iommu)
 		return mockgpu_hw_bus_memory(hw, target);
 
 	spin_lock_irqsave(&iommu->lock, flags);
 	mapping = mockgpu_hw_iommu_find(iommu, iova);
-	if (mapping && mockgpu_hw_mapping_allows(mapping, iova, target->size,
-						 target->dir))
+	*wrong = mockgpu_hw_mapping_judge(mapping, target);
+	if (*wrong == MOCKGPU_HW_ERROR_KINDS)
 		memory = phys_to_virt(mapping->phys + (iova - mapping->iova));
 	spin_unlock_irqrestore(&iommu->lock, flags);
 
@@ -105,11 +126,16 @@ mockgpu_hw_iommu_translate(struct mockgpu_hw *hw,
 int mockgpu_hw_dma_begin(struct mockgpu_hw *hw,
 			 struct mockgpu_hw_target *target)
 {
-	target->memory = mockgpu_hw_iommu_translate(hw, target);
+	enum mockgpu_hw_error_kind wrong;
+
+	target->memory = mockgpu_hw_iommu_translate(hw, target, &wrong);
 	if (target->memory)
 		return 0;
 
-	mockgpu_hw_error(hw, "DMA address %pad, %zu bytes, direction %d is not mapped",
+	if (target->origin.is_stale && wrong != MOCKGPU_HW_DMA_DIRECTION)
+		wrong = MOCKGPU_HW_STALE_TRANSLATION;
+	mockgpu_hw_error(hw, wrong,
+			 "DMA address %pad, %zu bytes, direction %d: not mapped so",
 			 &target->at.addr, target->size, target->dir);
 	return -EIO;
 }
@@ -124,10 +150,13 @@ int mockgpu_hw_dma_begin(struct mockgpu_hw *hw,
  */
 int mockgpu_hw_dma_end(struct mockgpu_hw *hw, struct mockgpu_hw_target *target)
 {
-	if (mockgpu_hw_iommu_translate(hw, target) == target->memory)
+	enum mockgpu_hw_error_kind wrong;
+
+	if (mockgpu_hw_iommu_translate(hw, target, &wrong) == target->memory)
 		return 0;
 
-	mockgpu_hw_error(hw, "DMA address %pad was unmapped while in use",
+	mockgpu_hw_error(hw, MOCKGPU_HW_DMA_TAKEN_AWAY,
+			 "DMA address %pad was unmapped while in use",
 			 &target->at.addr);
 	return -EIO;
 }
@@ -154,6 +183,7 @@ static int mockgpu_hw_iommu_insert(struct mockgpu_hw_iommu *iommu,
 					 PAGE_ALIGN(offset + mapping->size),
 					 PAGE_SIZE, 0, DRM_MM_INSERT_LOW);
 	mapping->iova = mapping->node.start + offset;
+	mapping->generation = ++iommu->generation & MOCKGPU_HW_GENERATION_MASK;
 	spin_unlock_irqrestore(&iommu->lock, flags);
 
 	return ret;
@@ -170,7 +200,8 @@ static dma_addr_t mockgpu_hw_iommu_map(struct device *dev, phys_addr_t phys,
 		return DMA_MAPPING_ERROR;
 
 	if (!mockgpu_hw_iommu_can_reach(phys, size)) {
-		mockgpu_hw_error(hw, "%zu bytes at %pap are no memory to map",
+		mockgpu_hw_error(hw, MOCKGPU_HW_DMA_NO_MEMORY,
+				 "%zu bytes at %pap are no memory to map",
 				 size, &phys);
 		return DMA_MAPPING_ERROR;
 	}
@@ -192,6 +223,20 @@ static dma_addr_t mockgpu_hw_iommu_map(struct device *dev, phys_addr_t phys,
 
 	atomic64_add(mockgpu_hw_mapping_pages(mapping), &hw->iommu.live_pages);
 	return mapping->iova;
+}
+
+/* The call that did not come. */
+static void mockgpu_hw_iommu_lose(struct mockgpu_hw_iommu *iommu,
+				  dma_addr_t iova)
+{
+	struct mockgpu_hw_mapping *mapping;
+	unsigned long flags;
+
+	spin_lock_irqsave(&iommu->lock, flags);
+	mapping = mockgpu_hw_iommu_find(iommu, iova);
+	if (mapping)
+		mapping->is_lost = true;
+	spin_unlock_irqrestore(&iommu->lock, flags);
 }
 
 /* Takes the mapping out, if there is one that is just so. */
@@ -226,9 +271,15 @@ static void mockgpu_hw_iommu_unmap(struct device *dev, dma_addr_t iova,
 		return;
 	}
 
+	if (READ_ONCE(hw->knobs.skip_dma_unmap)) {
+		mockgpu_hw_iommu_lose(&hw->iommu, iova);
+		return;
+	}
+
 	mapping = mockgpu_hw_iommu_remove(&hw->iommu, iova, size, dir);
 	if (!mapping) {
-		mockgpu_hw_error(hw, "unmap of DMA address %pad, %zu bytes, direction %d",
+		mockgpu_hw_error(hw, MOCKGPU_HW_DMA_BAD_UNMAP,
+				 "unmap of DMA address %pad, %zu bytes, direction %d",
 				 &iova, size, dir);
 		return;
 	}
@@ -315,6 +366,111 @@ void mockgpu_hw_iommu_init(struct mockgpu_hw_iommu *iommu)
 	mockgpu_hw_iommu_fill_ops(&iommu->ops);
 	spin_lock_init(&iommu->lock);
 	drm_mm_init(&iommu->space, MOCKGPU_HW_IOVA_START, MOCKGPU_HW_IOVA_SIZE);
+}
+
+/**
+ * mockgpu_hw_iommu_generation() - what a translation is made for
+ * @hw: the device
+ * @iova: a DMA address
+ *
+ * Context: Any.
+ * Return: the generation of its mapping; 0 when there is none or it is another
+ * device's.
+ */
+u8 mockgpu_hw_iommu_generation(struct mockgpu_hw *hw, dma_addr_t iova)
+{
+	struct mockgpu_hw_mapping *mapping;
+	unsigned long flags;
+	u8 generation = 0;
+
+	spin_lock_irqsave(&hw->iommu.lock, flags);
+	mapping = mockgpu_hw_iommu_find(&hw->iommu, iova);
+	if (mapping)
+		generation = mapping->generation;
+	spin_unlock_irqrestore(&hw->iommu.lock, flags);
+
+	return generation;
+}
+
+/* Nobody frees a page that is still mapped, but slabs do not count references. */
+static bool mockgpu_hw_mapping_is_left(const struct mockgpu_hw_mapping *mapping)
+{
+	struct page *page = pfn_to_page(PHYS_PFN(mapping->phys));
+
+	return !page_count(page) && !PageSlab(page);
+}
+
+/**
+ * mockgpu_hw_iommu_audit() - look for mappings of pages that were freed
+ * @hw: the device
+ *
+ * Context: Any.
+ */
+void mockgpu_hw_iommu_audit(struct mockgpu_hw *hw)
+{
+	struct mockgpu_hw_mapping *mapping;
+	struct drm_mm_node *node;
+	unsigned long flags;
+
+	spin_lock_irqsave(&hw->iommu.lock, flags);
+	drm_mm_for_each_node(node, &hw->iommu.space) {
+		mapping = container_of(node, struct mockgpu_hw_mapping, node);
+		if (mapping->is_reported || !mockgpu_hw_mapping_is_left(mapping))
+			continue;
+		mapping->is_reported = true;
+		mockgpu_hw_error(hw, MOCKGPU_HW_DMA_LEFT_MAPPED,
+				 "DMA address %pad is mapped, but its page is free",
+				 &mapping->iova);
+	}
+	spin_unlock_irqrestore(&hw->iommu.lock, flags);
+}
+
+static void mockgpu_hw_iommu_drop(struct mockgpu_hw *hw, bool all)
+{
+	struct mockgpu_hw_iommu *iommu = &hw->iommu;
+	struct mockgpu_hw_mapping *mapping;
+	struct drm_mm_node *node, *next;
+	unsigned long flags;
+
+	spin_lock_irqsave(&iommu->lock, flags);
+	drm_mm_for_each_node_safe(node, next, &iommu->space) {
+		mapping = container_of(node, struct mockgpu_hw_mapping, node);
+		if (!all && !mapping->is_lost)
+			continue;
+		drm_mm_remove_node(node);
+		atomic64_sub(mockgpu_hw_mapping_pages(mapping),
+			     &iommu->live_pages);
+		kfree(mapping);
+	}
+	spin_unlock_irqrestore(&iommu->lock, flags);
+}
+
+/**
+ * mockgpu_hw_iommu_drop_lost() - make up for the unmap calls that did not come
+ * @hw: the device
+ *
+ * Context: Any.
+ */
+void mockgpu_hw_iommu_drop_lost(struct mockgpu_hw *hw)
+{
+	mockgpu_hw_iommu_drop(hw, false);
+}
+
+/**
+ * mockgpu_hw_iommu_end() - nothing may be mapped any more
+ * @hw: the device, which is being unplugged
+ *
+ * Context: Any.
+ */
+void mockgpu_hw_iommu_end(struct mockgpu_hw *hw)
+{
+	u64 left = atomic64_read(&hw->iommu.live_pages);
+
+	if (left)
+		mockgpu_hw_error(hw, MOCKGPU_HW_DMA_LEFT_MAPPED,
+				 "%llu pages are mapped for DMA to a device that goes",
+				 left);
+	mockgpu_hw_iommu_drop(hw, true);
 }
 
 /**

@@ -248,7 +248,8 @@ void mockgpu_hw_link_unmap(struct mockgpu_hw *hw, const struct device *user,
 	lease = mockgpu_hw_link_remove(&hw->link, user, first,
 				       first + size - 1, dir);
 	if (!lease) {
-		mockgpu_hw_error(hw, "unmap of link address %pad, %llu bytes, direction %d for %s",
+		mockgpu_hw_error(hw, MOCKGPU_HW_LINK_BAD_UNMAP,
+				 "unmap of link address %pad, %llu bytes, direction %d for %s",
 				 &addr, size, dir, dev_name(user));
 		return;
 	}
@@ -331,7 +332,10 @@ int mockgpu_hw_link_begin(struct mockgpu_hw *hw,
 {
 	target->peer = mockgpu_hw_link_get(hw, target);
 	if (!target->peer) {
-		mockgpu_hw_error(hw, "link address %pad, %zu bytes, direction %d is not mapped",
+		mockgpu_hw_error(hw, target->origin.is_stale ?
+				 MOCKGPU_HW_STALE_TRANSLATION :
+				 MOCKGPU_HW_LINK_UNMAPPED,
+				 "link address %pad, %zu bytes, direction %d is not mapped",
 				 &target->at.addr, target->size, target->dir);
 		return -EIO;
 	}
@@ -364,7 +368,8 @@ int mockgpu_hw_link_end(struct mockgpu_hw *hw,
 	if (mockgpu_hw_link_put(hw, target))
 		return 0;
 
-	mockgpu_hw_error(hw, "link address %pad was unmapped while in use",
+	mockgpu_hw_error(hw, MOCKGPU_HW_LINK_TAKEN_AWAY,
+			 "link address %pad was unmapped while in use",
 			 &target->at.addr);
 	return -EIO;
 }

@@ -5,13 +5,14 @@
  * A page table has two levels: tables of 2 MiB, and where they are. What was
  * translated once is kept in a TLB, which knows nothing of changes of the page
  * table until the driver flushes it. An access that began before a flush is over
- * when the flush is.
+ * when the flush is. A translation says which generation of a page it leads to.
  *
  * Locks: mockgpu_hw_mmu.running is held for reading by each access, and for
  * writing by flushes, which wait for accesses with it; then, both leaves,
  * mockgpu_hw_mmu.tlb_lock and the lock of the xarray.
  */
 #include <linux/bitfield.h>
+#include <linux/bitmap.h>
 #include <linux/bits.h>
 #include <linux/mm.h>
 #include <linux/rwsem.h>
@@ -23,12 +24,13 @@
 #include "internal.h"
 
 #define MOCKGPU_HW_PTES		(SZ_2M >> PAGE_SHIFT)
-#define MOCKGPU_HW_TLB_SIZE	64
 
 /* A page table entry: a page address, and these. */
 #define MOCKGPU_HW_PTE_VALID	BIT_ULL(0)
 #define MOCKGPU_HW_PTE_WRITE	BIT_ULL(1)
 #define MOCKGPU_HW_PTE_BUS	GENMASK_ULL(3, 2)
+#define MOCKGPU_HW_PTE_ATOMIC	BIT_ULL(4)
+#define MOCKGPU_HW_PTE_GENERATION	GENMASK_ULL(11, 5)
 #define MOCKGPU_HW_PTE_ADDR	GENMASK_ULL(63, PAGE_SHIFT)
 
 struct mockgpu_hw_table {
@@ -42,6 +44,7 @@ struct mockgpu_hw_tlb_entry {
 
 struct mockgpu_hw_mmu {
 	struct mockgpu_hw *hw;
+	u64 number;
 	struct xarray tables;
 	struct rw_semaphore running;	/* see above */
 	spinlock_t tlb_lock;		/* a leaf */
@@ -66,12 +69,54 @@ struct mockgpu_hw_mmu *mockgpu_hw_mmu_create(struct mockgpu_hw *hw)
 	xa_init(&mmu->tables);
 	init_rwsem(&mmu->running);
 	spin_lock_init(&mmu->tlb_lock);
+	atomic_inc(&hw->mmus);
 	return mmu;
 }
 
-static bool mockgpu_hw_table_is_empty(const struct mockgpu_hw_table *table)
+/**
+ * mockgpu_hw_mmu_set_number() - how the driver calls an address space
+ * @mmu: the address space
+ * @number: for messages
+ *
+ * Context: Any.
+ */
+void mockgpu_hw_mmu_set_number(struct mockgpu_hw_mmu *mmu, u64 number)
 {
-	return !memchr_inv(table, 0, sizeof(*table));
+	mmu->number = number;
+}
+
+static struct mockgpu_hw_addr mockgpu_hw_pte_addr(u64 pte)
+{
+	return (struct mockgpu_hw_addr){
+		.bus = FIELD_GET(MOCKGPU_HW_PTE_BUS, pte),
+		.addr = pte & MOCKGPU_HW_PTE_ADDR,
+	};
+}
+
+/* VRAM knows how many translations lead to it. */
+static void mockgpu_hw_mmu_set(struct mockgpu_hw_mmu *mmu, u64 *slot, u64 pte)
+{
+	u64 old = xchg(slot, pte);
+
+	if (old && mockgpu_hw_pte_addr(old).bus == MOCKGPU_HW_BUS_VRAM)
+		mockgpu_hw_vram_count_mapped(mmu->hw,
+					     mockgpu_hw_pte_addr(old).addr, -1);
+	if (pte && mockgpu_hw_pte_addr(pte).bus == MOCKGPU_HW_BUS_VRAM)
+		mockgpu_hw_vram_count_mapped(mmu->hw,
+					     mockgpu_hw_pte_addr(pte).addr, 1);
+}
+
+/* Returns how many translations there were. */
+static unsigned int mockgpu_hw_mmu_empty_table(struct mockgpu_hw_mmu *mmu,
+					       struct mockgpu_hw_table *table)
+{
+	unsigned int i, count = 0;
+
+	for (i = 0; i < MOCKGPU_HW_PTES; i++) {
+		count += table->ptes[i] != 0;
+		mockgpu_hw_mmu_set(mmu, &table->ptes[i], 0);
+	}
+	return count;
 }
 
 /**
@@ -89,12 +134,15 @@ void mockgpu_hw_mmu_destroy(struct mockgpu_hw_mmu *mmu)
 		return;
 
 	xa_for_each(&mmu->tables, index, table) {
-		if (!mockgpu_hw_table_is_empty(table))
-			mockgpu_hw_error(mmu->hw, "an address space goes with 2 MiB at %#lx in use",
+		if (mockgpu_hw_mmu_empty_table(mmu, table))
+			mockgpu_hw_error(mmu->hw, MOCKGPU_HW_SPACE_LEFT_MAPPED,
+					 "an address space goes with 2 MiB at %#lx in use",
 					 index * SZ_2M);
 		kfree(table);
 	}
 	xa_destroy(&mmu->tables);
+	if (atomic_dec_and_test(&mmu->hw->mmus))
+		mockgpu_hw_iommu_audit(mmu->hw);
 	kfree(mmu);
 }
 
@@ -143,28 +191,51 @@ static u64 *mockgpu_hw_mmu_pte(struct mockgpu_hw_mmu *mmu, u64 addr)
 	return table ? &table->ptes[addr % SZ_2M >> PAGE_SHIFT] : NULL;
 }
 
+static u8 mockgpu_hw_mmu_generation(struct mockgpu_hw_mmu *mmu,
+				    struct mockgpu_hw_addr at)
+{
+	switch (at.bus) {
+	case MOCKGPU_HW_BUS_VRAM:
+		return mockgpu_hw_vram_generation(mmu->hw, at.addr);
+	case MOCKGPU_HW_BUS_DMA:
+		return mockgpu_hw_iommu_generation(mmu->hw, at.addr);
+	default:
+		return 0;
+	}
+}
+
+static u64 mockgpu_hw_mmu_new_pte(struct mockgpu_hw_mmu *mmu,
+				  struct mockgpu_hw_addr to, unsigned int how)
+{
+	u64 allowed = MOCKGPU_HW_PTE_VALID;
+
+	if (how & MOCKGPU_HW_MAP_WRITE)
+		allowed |= MOCKGPU_HW_PTE_WRITE;
+	if (how == MOCKGPU_HW_MAP_WRITE)
+		allowed |= MOCKGPU_HW_PTE_ATOMIC;
+	return to.addr | allowed |
+	       FIELD_PREP(MOCKGPU_HW_PTE_BUS, to.bus) |
+	       FIELD_PREP(MOCKGPU_HW_PTE_GENERATION,
+			  mockgpu_hw_mmu_generation(mmu, to));
+}
+
 /**
  * mockgpu_hw_mmu_map() - translate some pages from now on
  * @mmu: the address space, prepared for them
  * @start: user address, a multiple of the page size
  * @npages: how many, all of them in one piece there
  * @to: where the first one leads
- * @write: may they be written
+ * @how: MOCKGPU_HW_MAP_* bits
  *
  * Context: Any.
  */
 void mockgpu_hw_mmu_map(struct mockgpu_hw_mmu *mmu, u64 start,
 			unsigned long npages, struct mockgpu_hw_addr to,
-			bool write)
+			unsigned int how)
 {
-	u64 flags = MOCKGPU_HW_PTE_VALID |
-		    FIELD_PREP(MOCKGPU_HW_PTE_BUS, to.bus) |
-		    (write ? MOCKGPU_HW_PTE_WRITE : 0);
-	unsigned long i;
-
-	for (i = 0; i < npages; i++)
-		WRITE_ONCE(*mockgpu_hw_mmu_pte(mmu, start + (i << PAGE_SHIFT)),
-			   (to.addr + (i << PAGE_SHIFT)) | flags);
+	for (; npages--; start += PAGE_SIZE, to.addr += PAGE_SIZE)
+		mockgpu_hw_mmu_set(mmu, mockgpu_hw_mmu_pte(mmu, start),
+				   mockgpu_hw_mmu_new_pte(mmu, to, how));
 }
 
 /**
@@ -183,8 +254,8 @@ void mockgpu_hw_mmu_unmap(struct mockgpu_hw_mmu *mmu, u64 start, u64 end)
 
 	for (; start < end; start += PAGE_SIZE) {
 		pte = mockgpu_hw_mmu_pte(mmu, start);
-		if (pte)
-			WRITE_ONCE(*pte, 0);
+		if (pte && READ_ONCE(*pte))
+			mockgpu_hw_mmu_set(mmu, pte, 0);
 	}
 }
 
@@ -215,9 +286,13 @@ mockgpu_hw_mmu_tlb_entry(struct mockgpu_hw_mmu *mmu, u64 page)
 	return &mmu->tlb[(page >> PAGE_SHIFT) % MOCKGPU_HW_TLB_SIZE];
 }
 
-static bool mockgpu_hw_pte_allows(u64 pte, bool write)
+/* The one bit of a translation that says it. */
+static u64 mockgpu_hw_pte_needed(enum mockgpu_hw_op op)
 {
-	return pte & (write ? MOCKGPU_HW_PTE_WRITE : MOCKGPU_HW_PTE_VALID);
+	if (mockgpu_hw_op_is_atomic(op))
+		return MOCKGPU_HW_PTE_ATOMIC;
+	return mockgpu_hw_op_writes(op) ? MOCKGPU_HW_PTE_WRITE :
+					  MOCKGPU_HW_PTE_VALID;
 }
 
 /* What the page table says now; it goes into the TLB. */
@@ -236,9 +311,18 @@ static u64 mockgpu_hw_mmu_walk(struct mockgpu_hw_mmu *mmu, u64 page)
 	return pte;
 }
 
+/* Does the page table say something else than what a translation was? */
+static bool mockgpu_hw_mmu_is_stale(struct mockgpu_hw_mmu *mmu, u64 page,
+				    u64 pte)
+{
+	u64 *slot = mockgpu_hw_mmu_pte(mmu, page);
+
+	return !slot || READ_ONCE(*slot) != pte;
+}
+
 /* One that allows too little may have been changed since, so that is no fault yet. */
 static u64 mockgpu_hw_mmu_translate(struct mockgpu_hw_mmu *mmu, u64 page,
-				    bool write)
+				    u64 needed)
 {
 	struct mockgpu_hw_tlb_entry *entry = mockgpu_hw_mmu_tlb_entry(mmu, page);
 	u64 pte = 0;
@@ -248,29 +332,157 @@ static u64 mockgpu_hw_mmu_translate(struct mockgpu_hw_mmu *mmu, u64 page,
 		pte = entry->pte;
 	spin_unlock(&mmu->tlb_lock);
 
-	if (!mockgpu_hw_pte_allows(pte, write))
+	if (!(pte & needed))
 		pte = mockgpu_hw_mmu_walk(mmu, page);
-	return mockgpu_hw_pte_allows(pte, write) ? pte : 0;
+	return pte & needed ? pte : 0;
+}
+
+/*
+ * Between a change of the page table and the flush a stale translation leads to what
+ * is still there, and that is all right. Afterwards it is not.
+ */
+static int mockgpu_hw_access_translated(struct mockgpu_hw_mmu *mmu,
+					struct mockgpu_hw_addr at,
+					const struct mockgpu_hw_origin *origin,
+					size_t size,
+					const struct mockgpu_hw_work *work)
+{
+	struct mockgpu_hw *hw = mmu->hw;
+
+	if (at.bus != MOCKGPU_HW_BUS_VRAM)
+		return mockgpu_hw_access_bus(hw, at, origin, size, work);
+	if (mockgpu_hw_vram_generation(hw, at.addr) == origin->generation)
+		return mockgpu_hw_access_vram(hw, at.addr, size, work);
+
+	mockgpu_hw_error(hw, origin->is_stale ? MOCKGPU_HW_STALE_TRANSLATION :
+						MOCKGPU_HW_WRONG_GENERATION,
+			 "translation to VRAM offset %pad is of generation %u, not %u",
+			 &at.addr, origin->generation,
+			 mockgpu_hw_vram_generation(hw, at.addr));
+	return -EIO;
 }
 
 static int mockgpu_hw_access_running(struct mockgpu_hw_mmu *mmu, u64 addr,
 				     size_t size,
 				     const struct mockgpu_hw_work *work)
 {
+	struct mockgpu_hw_origin origin = { .is_translated = true };
 	u64 offset = addr % PAGE_SIZE;
 	struct mockgpu_hw_addr at;
 	u64 pte;
 
 	pte = mockgpu_hw_mmu_translate(mmu, addr - offset,
-				       mockgpu_hw_op_writes(work->op));
+				       mockgpu_hw_pte_needed(work->op));
 	if (!pte)
 		return -EFAULT;
 
-	at.bus = FIELD_GET(MOCKGPU_HW_PTE_BUS, pte);
-	at.addr = (pte & MOCKGPU_HW_PTE_ADDR) + offset;
-	if (at.bus == MOCKGPU_HW_BUS_VRAM)
-		return mockgpu_hw_access_vram(mmu->hw, at.addr, size, work);
-	return mockgpu_hw_access_bus(mmu->hw, at, size, work);
+	origin.generation = FIELD_GET(MOCKGPU_HW_PTE_GENERATION, pte);
+	origin.is_stale = mockgpu_hw_mmu_is_stale(mmu, addr - offset, pte);
+	at = mockgpu_hw_pte_addr(pte);
+	at.addr += offset;
+	return mockgpu_hw_access_translated(mmu, at, &origin, size, work);
+}
+
+/**
+ * mockgpu_hw_mmu_allows_atomics() - would an atomic operation fault
+ * @mmu: the address space
+ * @addr: user address
+ *
+ * Context: Any.
+ * Return: false if it would now.
+ */
+bool mockgpu_hw_mmu_allows_atomics(struct mockgpu_hw_mmu *mmu, u64 addr)
+{
+	u64 *slot = mockgpu_hw_mmu_pte(mmu, addr);
+
+	return slot && READ_ONCE(*slot) & MOCKGPU_HW_PTE_ATOMIC;
+}
+
+/**
+ * mockgpu_hw_mmu_read_tlb() - look at a translation that is kept at hand
+ * @mmu: the address space
+ * @index: below MOCKGPU_HW_TLB_SIZE
+ * @line: filled
+ *
+ * Context: Process context.
+ * Return: false when there is none.
+ */
+bool mockgpu_hw_mmu_read_tlb(struct mockgpu_hw_mmu *mmu, unsigned int index,
+			     struct mockgpu_hw_tlb_line *line)
+{
+	struct mockgpu_hw_tlb_entry entry;
+
+	spin_lock(&mmu->tlb_lock);
+	entry = mmu->tlb[index];
+	spin_unlock(&mmu->tlb_lock);
+	if (!entry.pte)
+		return false;
+
+	*line = (struct mockgpu_hw_tlb_line){
+		.page = entry.page,
+		.to = mockgpu_hw_pte_addr(entry.pte),
+		.generation = FIELD_GET(MOCKGPU_HW_PTE_GENERATION, entry.pte),
+		.write = entry.pte & MOCKGPU_HW_PTE_WRITE,
+		.is_stale = mockgpu_hw_mmu_is_stale(mmu, entry.page, entry.pte),
+	};
+	return true;
+}
+
+static unsigned long *mockgpu_hw_mmu_seen(struct xarray *seen,
+					  unsigned long index)
+{
+	unsigned long *map = xa_load(seen, index);
+
+	if (map)
+		return map;
+	map = bitmap_zalloc(MOCKGPU_HW_PTES, GFP_KERNEL);
+	if (map && xa_err(xa_store(seen, index, map, GFP_KERNEL))) {
+		bitmap_free(map);
+		return NULL;
+	}
+	return map;
+}
+
+static unsigned long mockgpu_hw_table_collect(struct mockgpu_hw_table *table,
+					      enum mockgpu_hw_bus bus,
+					      unsigned long *seen)
+{
+	unsigned long i, count = 0;
+	u64 pte;
+
+	for (i = 0; i < MOCKGPU_HW_PTES; i++) {
+		pte = READ_ONCE(table->ptes[i]);
+		if (pte && mockgpu_hw_pte_addr(pte).bus == bus)
+			count += !__test_and_set_bit(i, seen);
+	}
+	return count;
+}
+
+/**
+ * mockgpu_hw_mmu_collect() - how many pages does an address space lead to
+ * @mmu: the address space
+ * @bus: which way
+ * @seen: by number of 2 MiB, bitmaps of pages that do not count any more; those
+ *	that count are added. The caller frees them.
+ * @npages: what counts is added
+ *
+ * Context: Process context, may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int mockgpu_hw_mmu_collect(struct mockgpu_hw_mmu *mmu,
+			   enum mockgpu_hw_bus bus, struct xarray *seen,
+			   unsigned long *npages)
+{
+	struct mockgpu_hw_table *table;
+	unsigned long index, *map;
+
+	xa_for_each(&mmu->tables, index, table) {
+		map = mockgpu_hw_mmu_seen(seen, index);
+		if (!map)
+			return -ENOMEM;
+		*npages += mockgpu_hw_table_collect(table, bus, map);
+	}
+	return 0;
 }
 
 /**

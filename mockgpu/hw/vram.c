@@ -2,12 +2,13 @@
 /*
  * The memory of the device, by page number or byte offset.
  *
- * It knows which pages the driver has given out, and which of them have got
- * contents since then: use of any other, or a look at what the last user left
- * behind, is a mistake of the driver.
+ * It knows which pages the driver has given out, which of them have got contents
+ * since then, and how often each one was freed: use of any other, a look at what
+ * the last user left behind, a translation that is older than the last free and a
+ * free of what is still mapped are mistakes of the driver.
  *
  * Locks: mockgpu_hw_vram.lock is taken in any context, with interrupts off, and
- * nothing is taken inside of it.
+ * nothing is taken inside of it but mockgpu_hw_errors.lock.
  */
 #include <linux/bitmap.h>
 #include <linux/io.h>
@@ -70,6 +71,8 @@ static void mockgpu_hw_vram_free_maps(struct mockgpu_hw_vram *vram)
 	vram->used = NULL;
 	kvfree(vram->written);
 	vram->written = NULL;
+	kvfree(vram->pages);
+	vram->pages = NULL;
 }
 
 /**
@@ -88,7 +91,8 @@ int mockgpu_hw_vram_use(struct mockgpu_hw *hw, void *base,
 
 	vram->used = mockgpu_hw_vram_new_map(npages);
 	vram->written = mockgpu_hw_vram_new_map(npages);
-	if (!vram->used || !vram->written) {
+	vram->pages = kvcalloc(npages, sizeof(*vram->pages), GFP_KERNEL);
+	if (!vram->used || !vram->written || !vram->pages) {
 		mockgpu_hw_vram_free_maps(vram);
 		return -ENOMEM;
 	}
@@ -136,6 +140,7 @@ void mockgpu_hw_vram_drop(struct mockgpu_hw *hw)
 	struct mockgpu_hw_vram *vram = &hw->vram;
 
 	mockgpu_hw_link_detach(hw);
+	vram->npages = 0;
 	if (vram->set_aside)
 		vfree(vram->base);
 	else if (vram->mapped)
@@ -144,7 +149,48 @@ void mockgpu_hw_vram_drop(struct mockgpu_hw *hw)
 	vram->set_aside = false;
 	vram->mapped = false;
 	vram->base = NULL;
-	vram->npages = 0;
+}
+
+/* NULL when there is none. */
+static struct mockgpu_hw_vram_page *
+mockgpu_hw_vram_page(struct mockgpu_hw *hw, u64 offset)
+{
+	unsigned long index = PHYS_PFN(offset);
+
+	return index < hw->vram.npages ? &hw->vram.pages[index] : NULL;
+}
+
+/**
+ * mockgpu_hw_vram_generation() - what a translation is made for
+ * @hw: the device
+ * @offset: a byte of the page
+ *
+ * Context: Any.
+ * Return: the generation of the page, as far as there is room for it; 0 when there
+ * is none.
+ */
+u8 mockgpu_hw_vram_generation(struct mockgpu_hw *hw, u64 offset)
+{
+	struct mockgpu_hw_vram_page *page = mockgpu_hw_vram_page(hw, offset);
+
+	return page ? READ_ONCE(page->generation) & MOCKGPU_HW_GENERATION_MASK :
+		      0;
+}
+
+/**
+ * mockgpu_hw_vram_count_mapped() - more or fewer translations lead to a page
+ * @hw: the device
+ * @offset: a byte of the page
+ * @more: how many
+ *
+ * Context: Any.
+ */
+void mockgpu_hw_vram_count_mapped(struct mockgpu_hw *hw, u64 offset, int more)
+{
+	struct mockgpu_hw_vram_page *page = mockgpu_hw_vram_page(hw, offset);
+
+	if (page)
+		atomic_add(more, &page->mapped);
 }
 
 /**
@@ -163,7 +209,8 @@ bool mockgpu_hw_vram_has(struct mockgpu_hw *hw, u64 offset, u64 size)
 	if (offset <= total && size <= total - offset)
 		return true;
 
-	mockgpu_hw_error(hw, "%llu bytes at VRAM offset 0x%llx: there are only %llu",
+	mockgpu_hw_error(hw, MOCKGPU_HW_VRAM_OUTSIDE,
+			 "%llu bytes at VRAM offset 0x%llx: there are only %llu",
 			 size, offset, total);
 	return false;
 }
@@ -190,13 +237,15 @@ static bool mockgpu_hw_vram_check(struct mockgpu_hw *hw, unsigned long first,
 	struct mockgpu_hw_vram *vram = &hw->vram;
 
 	if (!mockgpu_hw_all_set(vram, vram->used, first, npages)) {
-		mockgpu_hw_error(hw, "VRAM pages %lu to %lu are not all allocated",
+		mockgpu_hw_error(hw, MOCKGPU_HW_VRAM_NOT_ALLOCATED,
+				 "VRAM pages %lu to %lu are not all allocated",
 				 first, first + npages - 1);
 		return false;
 	}
 	if (dir != DMA_FROM_DEVICE &&
 	    !mockgpu_hw_all_set(vram, vram->written, first, npages)) {
-		mockgpu_hw_error(hw, "VRAM pages %lu to %lu are read before all were written",
+		mockgpu_hw_error(hw, MOCKGPU_HW_VRAM_NOT_CLEARED,
+				 "VRAM pages %lu to %lu are read before all were written",
 				 first, first + npages - 1);
 		return false;
 	}
@@ -294,6 +343,26 @@ void mockgpu_hw_vram_scrub(struct mockgpu_hw *hw, unsigned long first,
 	mockgpu_hw_vram_end(hw, offset, size, DMA_FROM_DEVICE);
 }
 
+/* From now on older translations are wrong; there should be none. */
+static void mockgpu_hw_vram_end_generation(struct mockgpu_hw *hw,
+					   unsigned long first,
+					   unsigned long npages)
+{
+	struct mockgpu_hw_vram_page *pages = hw->vram.pages;
+	unsigned long i, mapped = 0;
+
+	lockdep_assert_held(&hw->vram.lock);
+
+	for (i = first; i < first + npages; i++) {
+		mapped += atomic_read(&pages[i].mapped) > 0;
+		WRITE_ONCE(pages[i].generation, pages[i].generation + 1);
+	}
+	if (mapped)
+		mockgpu_hw_error(hw, MOCKGPU_HW_VRAM_FREED_MAPPED,
+				 "%lu of VRAM pages %lu to %lu are freed while mapped",
+				 mapped, first, first + npages - 1);
+}
+
 /**
  * mockgpu_hw_vram_freed() - the driver has no use for these pages now
  * @hw: the device
@@ -315,5 +384,6 @@ void mockgpu_hw_vram_freed(struct mockgpu_hw *hw, unsigned long first,
 
 	spin_lock_irqsave(&vram->lock, flags);
 	bitmap_clear(vram->used, first, npages);
+	mockgpu_hw_vram_end_generation(hw, first, npages);
 	spin_unlock_irqrestore(&vram->lock, flags);
 }
