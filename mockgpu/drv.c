@@ -23,6 +23,7 @@
 #include "attr.h"
 #include "clear.h"
 #include "compat/compat.h"
+#include "compat/fdinfo.h"
 #include "debugfs.h"
 #include "device.h"
 #include "drv.h"
@@ -38,6 +39,7 @@
 #include "query.h"
 #include "queue.h"
 #include "residency.h"
+#include "usage.h"
 #include "vm.h"
 
 static const struct drm_ioctl_desc mockgpu_ioctls[] = {
@@ -79,6 +81,7 @@ static const struct file_operations mockgpu_fops = {
 	.poll = drm_poll,
 	.read = drm_read,
 	.llseek = noop_llseek,
+	GSB_FILE_SHOW_FDINFO(mockgpu_usage_show_file)
 #ifdef FOP_UNSIGNED_OFFSET
 	.fop_flags = FOP_UNSIGNED_OFFSET,
 #endif
@@ -90,6 +93,7 @@ static const struct drm_driver mockgpu_drm_driver = {
 	.open = mockgpu_vm_open_file,
 	.postclose = mockgpu_vm_close_file,
 	.debugfs_init = mockgpu_debugfs_init,
+	GSB_DRIVER_SHOW_FDINFO(mockgpu_usage_show)
 	.ioctls = mockgpu_ioctls,
 	.num_ioctls = ARRAY_SIZE(mockgpu_ioctls),
 	.fops = &mockgpu_fops,

@@ -89,6 +89,7 @@ static void mockgpu_queue_done(struct mockgpu_hw_job *hw)
 	struct mockgpu_job *job = mockgpu_job_from_hw(hw);
 	struct mockgpu_queue *queue = job->queue;
 
+	atomic64_add(hw->busy_ns, &queue->file->busy_ns);
 	mockgpu_fence_end(job->fence, hw->error);
 	job->fence = NULL;
 	mockgpu_job_free(job);
@@ -316,7 +317,8 @@ static int mockgpu_queue_init(struct mockgpu_queue *queue,
 	return 0;
 }
 
-static struct mockgpu_queue *mockgpu_queue_create(struct mockgpu_vm *vm)
+static struct mockgpu_queue *mockgpu_queue_create(struct mockgpu_file *mfile,
+						  struct mockgpu_vm *vm)
 {
 	struct mockgpu_queue *queue = kzalloc(sizeof(*queue),
 					      GFP_KERNEL_ACCOUNT);
@@ -325,6 +327,7 @@ static struct mockgpu_queue *mockgpu_queue_create(struct mockgpu_vm *vm)
 	if (!queue)
 		return ERR_PTR(-ENOMEM);
 
+	queue->file = mfile;
 	if (drm_dev_enter(&vm->mdev->drm, &idx)) {
 		ret = mockgpu_queue_init(queue, vm);
 		drm_dev_exit(idx);
@@ -339,7 +342,7 @@ static struct mockgpu_queue *mockgpu_queue_create(struct mockgpu_vm *vm)
 static int mockgpu_queue_publish(struct mockgpu_file *mfile,
 				 struct mockgpu_vm *vm, u32 *id)
 {
-	struct mockgpu_queue *queue = mockgpu_queue_create(vm);
+	struct mockgpu_queue *queue = mockgpu_queue_create(mfile, vm);
 	int ret;
 
 	if (IS_ERR(queue))
@@ -416,6 +419,31 @@ int mockgpu_queue_destroy_ioctl(struct drm_device *drm, void *data,
 	mockgpu_queue_end(queue);
 	mockgpu_queue_put(queue);
 	return mine ? 0 : -ENOENT;
+}
+
+/**
+ * mockgpu_queue_busy_ns() - how long did the device work for a file
+ * @mfile: the file
+ *
+ * Context: Process context.
+ * Return: the time all of its jobs have run until now; it never gets less.
+ */
+u64 mockgpu_queue_busy_ns(struct mockgpu_file *mfile)
+{
+	struct mockgpu_queue *queue;
+	unsigned long id;
+	u64 busy;
+
+	xa_lock(&mfile->queues);
+	busy = atomic64_read(&mfile->busy_ns);
+	xa_for_each(&mfile->queues, id, queue)
+		busy += mockgpu_hw_ring_running_ns(queue->ring);
+	/* A job that ended in between is seen at neither place. */
+	mfile->busy_shown = max(mfile->busy_shown, busy);
+	busy = mfile->busy_shown;
+	xa_unlock(&mfile->queues);
+
+	return busy;
 }
 
 /**

@@ -21,6 +21,7 @@ struct mockgpu_vm;
  * @refs: references
  * @link: place in the device's list of queues
  * @vm: the VM, with a reference
+ * @file: whose it is, which it does not outlive
  * @ring: where the device takes its jobs from
  * @context: of its fences
  * @lock: protects what follows
@@ -34,6 +35,7 @@ struct mockgpu_queue {
 	struct kref refs;
 	struct list_head link;
 	struct mockgpu_vm *vm;
+	struct mockgpu_file *file;
 	struct mockgpu_hw_ring *ring;
 	u64 context;
 	spinlock_t lock;	/* see queue.c */
@@ -51,6 +53,7 @@ int mockgpu_queue_submit(struct mockgpu_queue *queue, struct mockgpu_job *job,
 void mockgpu_queue_advance(struct mockgpu_queue *queue);
 void mockgpu_queue_end_vm(struct mockgpu_vm *vm);
 void mockgpu_queue_end_all(struct mockgpu_device *mdev);
+u64 mockgpu_queue_busy_ns(struct mockgpu_file *mfile);
 void mockgpu_queue_close_file(struct mockgpu_file *mfile);
 int mockgpu_queue_create_ioctl(struct drm_device *drm, void *data,
 			       struct drm_file *file);

@@ -25,6 +25,9 @@
 /* A file that wants more makes a mistake. */
 #define MOCKGPU_MAX_VMS	4096
 
+/* How many files there were. */
+static atomic64_t mockgpu_clients;
+
 static void mockgpu_vm_free(struct kref *refs)
 {
 	struct mockgpu_vm *vm = container_of(refs, struct mockgpu_vm, refs);
@@ -113,6 +116,7 @@ static int mockgpu_vm_init(struct mockgpu_vm *vm, struct mockgpu_device *mdev,
 	kref_init(&vm->refs);
 	vm->mdev = mdev;
 	vm->mm = current->mm;
+	vm->pid = task_tgid_nr(current);
 	mmgrab(vm->mm);
 	vm->serial = atomic64_inc_return(&mdev->vm_serial);
 	mockgpu_hw_mmu_set_number(vm->svm.mmu, vm->serial);
@@ -125,7 +129,7 @@ static int mockgpu_vm_init(struct mockgpu_vm *vm, struct mockgpu_device *mdev,
 }
 
 static struct mockgpu_vm *mockgpu_vm_create(struct mockgpu_device *mdev,
-					    bool shared)
+					    u64 client, bool shared)
 {
 	struct mockgpu_vm *vm = kzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
 	int ret;
@@ -133,6 +137,7 @@ static struct mockgpu_vm *mockgpu_vm_create(struct mockgpu_device *mdev,
 	if (!vm)
 		return ERR_PTR(-ENOMEM);
 
+	vm->client = client;
 	ret = mockgpu_vm_init(vm, mdev, shared);
 	if (!ret)
 		return vm;
@@ -178,7 +183,7 @@ int mockgpu_vm_create_ioctl(struct drm_device *drm, void *data,
 	if (args->flags & ~MOCKGPU_VM_SHARED)
 		return -EINVAL;
 
-	vm = mockgpu_vm_create(mockgpu_device_from_drm(drm),
+	vm = mockgpu_vm_create(mockgpu_device_from_drm(drm), mfile->client,
 			       args->flags & MOCKGPU_VM_SHARED);
 	if (IS_ERR(vm))
 		return PTR_ERR(vm);
@@ -242,6 +247,7 @@ int mockgpu_vm_open_file(struct drm_device *drm, struct drm_file *file)
 	if (!mfile)
 		return -ENOMEM;
 
+	mfile->client = atomic64_inc_return(&mockgpu_clients);
 	xa_init_flags(&mfile->vms, XA_FLAGS_ALLOC1);
 	xa_init_flags(&mfile->queues, XA_FLAGS_ALLOC1);
 	file->driver_priv = mfile;

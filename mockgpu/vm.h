@@ -23,6 +23,8 @@ struct mm_struct;
  * @dpagemap: its drm_pagemap, with a reference; NULL if it has no VRAM
  * @mm: the address space that made it; its memory, not its users, is kept
  * @serial: no other VM of the device has or had the same
+ * @client: &mockgpu_file.client of the file that made it
+ * @pid: who made it
  * @ended: it was destroyed; under &mockgpu_device.queues_lock
  */
 struct mockgpu_vm {
@@ -33,6 +35,8 @@ struct mockgpu_vm {
 	struct drm_pagemap *dpagemap;
 	struct mm_struct *mm;
 	u64 serial;
+	u64 client;
+	pid_t pid;
 	bool ended;
 };
 

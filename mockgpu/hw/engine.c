@@ -209,13 +209,15 @@ static void mockgpu_hw_ring_run(struct mockgpu_hw_ring *ring,
 		.job = job,
 		.deadline = jiffies + msecs_to_jiffies(job->timeout_ms),
 	};
-	ktime_t start = ktime_get();
+	u64 start = ktime_get_ns();
 
+	WRITE_ONCE(ring->since, start);
 	mockgpu_hw_run_commands(&run);
 	if (job->result && job->error != -ECANCELED &&
 	    mockgpu_hw_run_report(&run) == -ECANCELED)
 		job->error = -ECANCELED;
-	job->busy_ns = ktime_to_ns(ktime_sub(ktime_get(), start));
+	job->busy_ns = ktime_get_ns() - start;
+	WRITE_ONCE(ring->since, 0);
 }
 
 static struct mockgpu_hw_job *mockgpu_hw_ring_next(struct mockgpu_hw_ring *ring)
@@ -316,6 +318,20 @@ void mockgpu_hw_ring_cancel(struct mockgpu_hw_ring *ring)
 {
 	WRITE_ONCE(ring->cancelled, true);
 	wake_up_all(&ring->hw->engine.wake);
+}
+
+/**
+ * mockgpu_hw_ring_running_ns() - how long has a job been running
+ * @ring: the ring
+ *
+ * Context: Any.
+ * Return: since the one that is running now began; 0 when none is.
+ */
+u64 mockgpu_hw_ring_running_ns(const struct mockgpu_hw_ring *ring)
+{
+	u64 since = READ_ONCE(ring->since);
+
+	return since ? ktime_get_ns() - since : 0;
 }
 
 /**
