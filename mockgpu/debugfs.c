@@ -15,6 +15,7 @@
 #include "heap.h"
 #include "hold.h"
 #include "hw/hw.h"
+#include "inspect.h"
 #include "pagemap.h"
 #include "query.h"
 
@@ -166,6 +167,7 @@ void mockgpu_debugfs_init(struct drm_minor *minor)
 			    &mockgpu_debugfs_counters_fops);
 	debugfs_create_file("pagemap", 0400, root, mdev,
 			    &mockgpu_debugfs_pagemap_fops);
+	mockgpu_inspect_add_files(mdev, root);
 	if (mdev->config.test_knobs)
 		mockgpu_debugfs_add_knobs(mdev, root);
 }

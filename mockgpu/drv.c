@@ -39,6 +39,7 @@
 #include "query.h"
 #include "queue.h"
 #include "residency.h"
+#include "sysfs.h"
 #include "usage.h"
 #include "vm.h"
 
@@ -294,5 +295,6 @@ struct platform_driver mockgpu_platform_driver = {
 	.driver = {
 		.name = MOCKGPU_NAME,
 		.probe_type = PROBE_FORCE_SYNCHRONOUS,
+		.dev_groups = mockgpu_sysfs_groups,
 	},
 };
