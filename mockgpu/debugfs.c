@@ -102,6 +102,31 @@ DEFINE_DEBUGFS_ATTRIBUTE(mockgpu_debugfs_hold_copy_fops,
 			 mockgpu_debugfs_hold_copy_get,
 			 mockgpu_debugfs_hold_copy_set, "%llu\n");
 
+static int mockgpu_debugfs_asleep_get(void *data, u64 *value)
+{
+	struct mockgpu_device *mdev = data;
+
+	*value = mockgpu_hw_is_asleep(mdev->hw);
+	return 0;
+}
+
+/* As suspend and resume do, but alone. */
+static int mockgpu_debugfs_asleep_set(void *data, u64 value)
+{
+	struct mockgpu_device *mdev = data;
+
+	if (value > 1)
+		return -EINVAL;
+	if (value)
+		mockgpu_hw_sleep(mdev->hw);
+	else
+		mockgpu_hw_wake(mdev->hw);
+	return 0;
+}
+DEFINE_DEBUGFS_ATTRIBUTE(mockgpu_debugfs_asleep_fops,
+			 mockgpu_debugfs_asleep_get,
+			 mockgpu_debugfs_asleep_set, "%llu\n");
+
 static void mockgpu_debugfs_add_mistakes(struct mockgpu_device *mdev,
 					 struct dentry *root)
 {
@@ -142,6 +167,8 @@ static void mockgpu_debugfs_add_knobs(struct mockgpu_device *mdev,
 	debugfs_create_bool("poison", 0600, root, &knobs->poison);
 	debugfs_create_file_unsafe("hold_copy", 0600, root, mdev,
 				   &mockgpu_debugfs_hold_copy_fops);
+	debugfs_create_file_unsafe("asleep", 0600, root, mdev,
+				   &mockgpu_debugfs_asleep_fops);
 	debugfs_create_atomic_t("copies_held", 0400, root,
 				&knobs->copies_held);
 	mockgpu_debugfs_add_mistakes(mdev, root);

@@ -34,6 +34,7 @@
 #include "pagemap.h"
 #include "pci.h"
 #include "place.h"
+#include "pm.h"
 #include "populate.h"
 #include "provider.h"
 #include "query.h"
@@ -240,10 +241,12 @@ void mockgpu_drv_unbind(struct mockgpu_device *mdev)
 {
 	/* Waits for commands, and they may wait for the copy engine. */
 	mockgpu_hw_hold_copy(mdev->hw, false);
+	mockgpu_hw_wake(mdev->hw);
 	drm_dev_unplug(&mdev->drm);
 
 	/* The knobs are gone, so that this is the last time. */
 	mockgpu_hw_hold_copy(mdev->hw, false);
+	mockgpu_hw_wake(mdev->hw);
 	WRITE_ONCE(mdev->knobs.hold_faults, false);
 	mockgpu_hold_drop(mdev);
 	mockgpu_queue_end_all(mdev);
@@ -296,5 +299,6 @@ struct platform_driver mockgpu_platform_driver = {
 		.name = MOCKGPU_NAME,
 		.probe_type = PROBE_FORCE_SYNCHRONOUS,
 		.dev_groups = mockgpu_sysfs_groups,
+		.pm = pm_sleep_ptr(&mockgpu_pm_ops),
 	},
 };

@@ -64,12 +64,19 @@ static int mockgpu_hw_copy_wait(struct mockgpu_hw *hw)
 	return left < 0 ? -EINTR : 0;
 }
 
+/* There is an end to each sleep. */
+static int mockgpu_hw_copy_wait_awake(struct mockgpu_hw *hw)
+{
+	return wait_event_killable(hw->copy_resumed,
+				   !READ_ONCE(hw->power.asleep)) ? -EINTR : 0;
+}
+
 /**
  * mockgpu_hw_copy_begin() - start a command of the copy engine
  * @hw: the device
  *
  * Context: Process context, may sleep.
- * Return: 0, or -EINTR when the engine is held and the caller was killed.
+ * Return: 0, or -EINTR when the engine is held or sleeps and the caller was killed.
  */
 int mockgpu_hw_copy_begin(struct mockgpu_hw *hw)
 {
@@ -78,7 +85,7 @@ int mockgpu_hw_copy_begin(struct mockgpu_hw *hw)
 	might_sleep();
 	if (delay)
 		fsleep(delay);
-	return mockgpu_hw_copy_wait(hw);
+	return mockgpu_hw_copy_wait(hw) ?: mockgpu_hw_copy_wait_awake(hw);
 }
 
 /**

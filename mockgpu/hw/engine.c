@@ -119,6 +119,22 @@ static int mockgpu_hw_run_fault(struct mockgpu_hw_run *run, u64 addr,
 	return mockgpu_hw_run_take_answer(run);
 }
 
+static bool mockgpu_hw_run_may_wake(const struct mockgpu_hw_run *run)
+{
+	return !mockgpu_hw_is_asleep(run->ring->hw) ||
+	       READ_ONCE(run->ring->cancelled);
+}
+
+/* The time that a sleep takes is nobody's. */
+static void mockgpu_hw_run_sleep(struct mockgpu_hw_run *run)
+{
+	unsigned long begin = jiffies;
+
+	wait_event_idle(run->ring->hw->engine.wake,
+			mockgpu_hw_run_may_wake(run));
+	run->deadline += jiffies - begin;
+}
+
 /**
  * mockgpu_hw_run_access() - a job works on a piece of virtual memory
  * @run: the job
@@ -142,11 +158,13 @@ int mockgpu_hw_run_access(struct mockgpu_hw_run *run, u64 addr, size_t size,
 		if (ret)
 			return ret;
 		ret = mockgpu_hw_access(run->job->mmu, addr, size, work);
-		if (ret != -EFAULT)
+		if (ret == -EAGAIN)
+			mockgpu_hw_run_sleep(run);
+		else if (ret == -EFAULT)
+			ret = mockgpu_hw_run_fault(run, addr, work->op);
+		else
 			return ret;
-		ret = mockgpu_hw_run_fault(run, addr,
-					   mockgpu_hw_op_writes(work->op));
-	} while (!ret || ret == -EBUSY);
+	} while (!ret || ret == -EBUSY || ret == -EAGAIN);
 
 	return ret;
 }

@@ -9,6 +9,7 @@
 #include <linux/ratelimit_types.h>
 #include <linux/rbtree.h>
 #include <linux/spinlock.h>
+#include <linux/srcu.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
@@ -176,6 +177,16 @@ struct mockgpu_hw_errors {
 };
 
 /**
+ * struct mockgpu_hw_power - does the device work, or sleep
+ * @users: uses of memory that go on
+ * @asleep: there must be no new ones
+ */
+struct mockgpu_hw_power {
+	struct srcu_struct users;
+	bool asleep;
+};
+
+/**
  * struct mockgpu_hw - the device
  * @dev: what it is to the kernel
  * @dma: in whose name it does DMA: itself, or a device that the kernel's DMA
@@ -185,6 +196,7 @@ struct mockgpu_hw_errors {
  * @vram: its memory
  * @link: its links to other devices
  * @engine: what runs commands
+ * @power: does it sleep
  * @knobs: ways to make it misbehave
  * @copy_resumed: commands of the copy engine that are held wait here
  * @bytes_copied_in: by the copy engine, into VRAM
@@ -201,6 +213,7 @@ struct mockgpu_hw {
 	struct mockgpu_hw_vram vram;
 	struct mockgpu_hw_link link;
 	struct mockgpu_hw_engine engine;
+	struct mockgpu_hw_power power;
 	struct mockgpu_hw_knobs knobs;
 	wait_queue_head_t copy_resumed;
 	atomic64_t bytes_copied_in;
@@ -236,6 +249,10 @@ int mockgpu_hw_link_begin(struct mockgpu_hw *hw,
 			  struct mockgpu_hw_target *target);
 int mockgpu_hw_link_end(struct mockgpu_hw *hw,
 			struct mockgpu_hw_target *target);
+int mockgpu_hw_power_init(struct mockgpu_hw_power *power);
+void mockgpu_hw_power_fini(struct mockgpu_hw_power *power);
+bool mockgpu_hw_power_get(struct mockgpu_hw *hw, int *idx);
+void mockgpu_hw_power_put(struct mockgpu_hw *hw, int idx);
 void mockgpu_hw_copy_init(struct mockgpu_hw *hw);
 int mockgpu_hw_engine_init(struct mockgpu_hw_engine *engine);
 void mockgpu_hw_engine_fini(struct mockgpu_hw_engine *engine);

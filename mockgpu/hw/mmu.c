@@ -495,15 +495,20 @@ int mockgpu_hw_mmu_collect(struct mockgpu_hw_mmu *mmu,
  *
  * Context: Process context, may sleep.
  * Return: 0, -EFAULT when there is no translation that allows it, -EIO when
- * there is a wrong one.
+ * there is a wrong one, -EAGAIN the device sleeps.
  */
 int mockgpu_hw_access(struct mockgpu_hw_mmu *mmu, u64 addr, size_t size,
 		      const struct mockgpu_hw_work *work)
 {
-	int ret;
+	int ret, idx;
 
+	if (!mockgpu_hw_power_get(mmu->hw, &idx))
+		return -EAGAIN;
 	down_read(&mmu->running);
 	ret = mockgpu_hw_access_running(mmu, addr, size, work);
 	up_read(&mmu->running);
+	mockgpu_hw_power_put(mmu->hw, idx);
+	if (ret == -EIO)
+		mockgpu_hw_error_blame(mmu->hw, mmu->number, addr);
 	return ret;
 }

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * Sleep: a device that sleeps does not touch memory.
+ *
+ * Its registers, page tables and VRAM keep what they have. Jobs stop before their
+ * next access and go on when it wakes; the time does not count.
+ *
+ * Locks: none. Each access is inside of mockgpu_hw_power.users, and who puts the
+ * device to sleep waits until all of them are over that may not have seen it.
+ */
+#include <linux/jiffies.h>
+
+#include "internal.h"
+
+/**
+ * mockgpu_hw_power_init() - a device that is awake
+ * @power: zeroed
+ *
+ * Context: Process context, may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int mockgpu_hw_power_init(struct mockgpu_hw_power *power)
+{
+	return init_srcu_struct(&power->users);
+}
+
+/**
+ * mockgpu_hw_power_fini() - undo mockgpu_hw_power_init()
+ * @power: nobody uses the device any more
+ *
+ * Context: Process context, may sleep.
+ */
+void mockgpu_hw_power_fini(struct mockgpu_hw_power *power)
+{
+	cleanup_srcu_struct(&power->users);
+}
+
+/**
+ * mockgpu_hw_power_get() - the device is about to touch memory
+ * @hw: the device
+ * @idx: filled, for mockgpu_hw_power_put()
+ *
+ * Context: Process context.
+ * Return: false when it sleeps, and must not.
+ */
+bool mockgpu_hw_power_get(struct mockgpu_hw *hw, int *idx)
+{
+	*idx = srcu_read_lock(&hw->power.users);
+	if (!READ_ONCE(hw->power.asleep))
+		return true;
+
+	srcu_read_unlock(&hw->power.users, *idx);
+	return false;
+}
+
+/**
+ * mockgpu_hw_power_put() - the device has touched memory
+ * @hw: the device
+ * @idx: from mockgpu_hw_power_get()
+ *
+ * Context: Process context.
+ */
+void mockgpu_hw_power_put(struct mockgpu_hw *hw, int idx)
+{
+	srcu_read_unlock(&hw->power.users, idx);
+}
+
+/**
+ * mockgpu_hw_sleep() - put the device to sleep
+ * @hw: the device
+ *
+ * When it returns, the device does not touch memory before mockgpu_hw_wake().
+ *
+ * Context: Process context, sleeps for as long as an access to one page.
+ */
+void mockgpu_hw_sleep(struct mockgpu_hw *hw)
+{
+	WRITE_ONCE(hw->power.asleep, true);
+	synchronize_srcu(&hw->power.users);
+}
+
+/**
+ * mockgpu_hw_wake() - undo mockgpu_hw_sleep()
+ * @hw: the device
+ *
+ * Context: Any.
+ */
+void mockgpu_hw_wake(struct mockgpu_hw *hw)
+{
+	WRITE_ONCE(hw->power.asleep, false);
+	wake_up_all(&hw->engine.wake);
+	wake_up_all(&hw->copy_resumed);
+}
+
+/**
+ * mockgpu_hw_is_asleep() - does the device sleep
+ * @hw: the device
+ *
+ * Context: Any.
+ * Return: true if it does.
+ */
+bool mockgpu_hw_is_asleep(const struct mockgpu_hw *hw)
+{
+	return READ_ONCE(hw->power.asleep);
+}
