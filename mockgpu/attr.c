@@ -14,6 +14,7 @@
 #include <drm/drm.h>
 
 #include "args.h"
+#include "atomic.h"
 #include "attr.h"
 #include "device.h"
 #include "svm.h"
@@ -116,8 +117,24 @@ static bool mockgpu_attr_value_is_valid(const struct drm_mockgpu_attr_range *arg
 		return args->value <= U32_MAX;
 	case MOCKGPU_ATTR_READ_ONLY:
 		return args->value <= 1;
+	case MOCKGPU_ATTR_ATOMIC:
+		return args->value <= MOCKGPU_ATOMIC_SYSTEM;
 	default:
 		return false;
+	}
+}
+
+static bool mockgpu_attr_is_offered(const struct mockgpu_device *mdev,
+				    const struct drm_mockgpu_attr_range *args)
+{
+	switch (args->attr) {
+	case MOCKGPU_ATTR_PREFERRED:
+		return args->value != MOCKGPU_PREFER_DEVICE ||
+		       mockgpu_device_has_vram(mdev);
+	case MOCKGPU_ATTR_ATOMIC:
+		return mockgpu_atomic_is_offered(mdev, args->value);
+	default:
+		return true;
 	}
 }
 
@@ -128,8 +145,8 @@ static bool mockgpu_attr_value_is_valid(const struct drm_mockgpu_attr_range *arg
  * @file: the file
  *
  * Context: Process context, may sleep.
- * Return: 0, -EINVAL, -ENOENT or -EPERM for the VM, -EOPNOTSUPP without VRAM,
- * -ENOMEM, -EINTR.
+ * Return: 0, -EINVAL, -ENOENT or -EPERM for the VM, -EOPNOTSUPP what the device
+ * or the kernel cannot do, -ENOMEM, -EINTR.
  */
 int mockgpu_set_attr_ioctl(struct drm_device *drm, void *data,
 			   struct drm_file *file)
@@ -146,9 +163,7 @@ int mockgpu_set_attr_ioctl(struct drm_device *drm, void *data,
 	if (IS_ERR(vm))
 		return PTR_ERR(vm);
 
-	if (args->attr != MOCKGPU_ATTR_PREFERRED ||
-	    args->value != MOCKGPU_PREFER_DEVICE ||
-	    mockgpu_device_has_vram(vm->mdev))
+	if (mockgpu_attr_is_offered(vm->mdev, args))
 		ret = mockgpu_svm_set_attr(&vm->svm, args->attr, args->addr,
 					   args->addr + args->size,
 					   args->value);

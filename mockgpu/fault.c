@@ -14,6 +14,7 @@
 
 #include <drm/drm_drv.h>
 
+#include "atomic.h"
 #include "device.h"
 #include "fault.h"
 #include "place.h"
@@ -41,10 +42,14 @@ static int mockgpu_fault_bound(struct mockgpu_fault *fault)
 
 	if (!drm_dev_enter(&vm->mdev->drm, &idx))
 		return -ENODEV;
-	ret = mockgpu_place_on_fault(vm, fault->hw.addr);
-	if (!ret)
-		ret = mockgpu_svm_fault(&vm->svm, fault->hw.addr,
-					fault->hw.write);
+	if (fault->hw.atomic) {
+		ret = mockgpu_atomic_fault(vm, fault->hw.addr);
+	} else {
+		ret = mockgpu_place_on_fault(vm, fault->hw.addr);
+		if (!ret)
+			ret = mockgpu_svm_fault(&vm->svm, fault->hw.addr,
+						fault->hw.write);
+	}
 	drm_dev_exit(idx);
 
 	return ret;

@@ -44,9 +44,9 @@ static int mockgpu_inspect_vms(struct seq_file *seq,
 
 static int mockgpu_inspect_vm(struct seq_file *seq, struct mockgpu_vm *vm)
 {
-	seq_printf(seq, "vm %llu pid %d client %llu seat %u of %u%s\n",
+	seq_printf(seq, "vm %llu pid %d client %llu seat %u of %u exclusive %llu%s\n",
 		   vm->serial, vm->pid, vm->client, vm->svm.seat,
-		   vm->svm.space->count,
+		   vm->svm.space->count, READ_ONCE(vm->svm.exclusives.taken),
 		   vm->ended ? " ended" : "");
 	return 0;
 }

@@ -10,6 +10,7 @@
 
 #include "config.h"
 #include "drv.h"
+#include "exclusive.h"
 #include "fault.h"
 #include "fence.h"
 #include "hw/hw.h"
@@ -71,6 +72,8 @@ static int mockgpu_add_devices(void)
 static void mockgpu_announce(void)
 {
 	mockgpu_config_log(&mockgpu_config);
+	if (!mockgpu_exclusive_supported())
+		pr_info("no system-wide atomics but in coherent VRAM: the kernel cannot give a device pages for itself (CONFIG_DEVICE_PRIVATE)\n");
 	if (!mockgpu_config.test_knobs)
 		return;
 

@@ -47,6 +47,21 @@ static unsigned long mockgpu_place_granularity(const struct mockgpu_attr_values 
 	return values->values[MOCKGPU_ATTR_GRANULARITY] ?: SZ_2M;
 }
 
+static int mockgpu_place_around(struct mockgpu_vm *vm, unsigned long addr,
+				const struct mockgpu_attr_values *values)
+{
+	unsigned long granularity = mockgpu_place_granularity(values);
+	unsigned long start = ALIGN_DOWN(addr, granularity);
+	const struct mockgpu_place place = {
+		.vm = vm,
+		.start = max(values->start, start),
+		.end = min(values->end, start + granularity),
+		.timeslice_ms = values->values[MOCKGPU_ATTR_TIMESLICE_MS],
+	};
+
+	return mockgpu_place_on_device(&place);
+}
+
 /**
  * mockgpu_place_on_fault() - move memory to where the user prefers it
  * @vm: the VM; the caller has a user reference on its address space
@@ -60,20 +75,32 @@ static unsigned long mockgpu_place_granularity(const struct mockgpu_attr_values 
 int mockgpu_place_on_fault(struct mockgpu_vm *vm, unsigned long addr)
 {
 	struct mockgpu_attr_values values;
-	struct mockgpu_place place = { .vm = vm };
-	unsigned long granularity;
 	int ret;
 
 	ret = mockgpu_svm_look_attr(&vm->svm, addr, &values);
 	if (ret || values.values[MOCKGPU_ATTR_PREFERRED] != MOCKGPU_PREFER_DEVICE)
 		return ret;
 
-	granularity = mockgpu_place_granularity(&values);
-	place.start = max(values.start, ALIGN_DOWN(addr, granularity));
-	place.end = min(values.end, ALIGN_DOWN(addr, granularity) + granularity);
-	place.timeslice_ms = values.values[MOCKGPU_ATTR_TIMESLICE_MS];
-	mockgpu_place_on_device(&place);
+	mockgpu_place_around(vm, addr, &values);
 	return 0;
+}
+
+/**
+ * mockgpu_place_for_atomics() - move memory to the device, wherever it is preferred
+ * @vm: the VM; the caller has a user reference on its address space
+ * @addr: user address where the device has a fault
+ *
+ * Context: Process context, may sleep, no lock held.
+ * Return: 0; -EBUSY when it cannot be moved now, -ENOSPC VRAM is full, -ENOMEM,
+ * -EINTR the caller was killed.
+ */
+int mockgpu_place_for_atomics(struct mockgpu_vm *vm, unsigned long addr)
+{
+	struct mockgpu_attr_values values;
+	int ret;
+
+	ret = mockgpu_svm_look_attr(&vm->svm, addr, &values);
+	return ret ?: mockgpu_place_around(vm, addr, &values);
 }
 
 static bool mockgpu_place_find_vma(struct mockgpu_place *place)

@@ -9,7 +9,9 @@
 #include <drm/drm.h>
 #include <drm/mockgpu_drm.h>
 
+#include "atomic.h"
 #include "device.h"
+#include "exclusive.h"
 #include "heap.h"
 #include "hw/hw.h"
 #include "provider.h"
@@ -23,6 +25,10 @@ static u64 mockgpu_query_caps(const struct mockgpu_device *mdev)
 		caps |= MOCKGPU_CAP_MIGRATION;
 	if (mdev->config.test_knobs)
 		caps |= MOCKGPU_CAP_TEST_KNOBS;
+	if (mockgpu_atomic_is_offered(mdev, MOCKGPU_ATOMIC_SYSTEM))
+		caps |= MOCKGPU_CAP_ATOMIC_SYSTEM;
+	if (mockgpu_exclusive_supported())
+		caps |= MOCKGPU_CAP_EXCLUSIVE;
 	return caps;
 }
 

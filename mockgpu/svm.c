@@ -9,6 +9,7 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
+#include "atomic.h"
 #include "device.h"
 #include "hw/hw.h"
 #include "pagemap.h"
@@ -42,6 +43,7 @@ int mockgpu_svm_init(struct mockgpu_svm *svm, struct mockgpu_device *mdev,
 	int ret;
 
 	svm->mdev = mdev;
+	mockgpu_exclusives_init(&svm->exclusives);
 	svm->mmu = mockgpu_hw_mmu_create(mdev->hw);
 	if (!svm->mmu)
 		return -ENOMEM;
@@ -85,6 +87,7 @@ static void mockgpu_svm_forget(struct mockgpu_svm *svm, unsigned long start,
  */
 void mockgpu_svm_clear(struct mockgpu_svm *svm)
 {
+	mockgpu_exclusives_drop(svm, 0, ULONG_MAX);
 	mockgpu_space_clear(svm->space, svm);
 }
 
@@ -113,6 +116,8 @@ int mockgpu_svm_set_attr(struct mockgpu_svm *svm, enum drm_mockgpu_attr attr,
 	mockgpu_svm_forget(svm, start, end);
 	ret = mockgpu_attrs_store(&svm->space->attrs, attr, start, end, value);
 	mutex_unlock(&svm->space->lock);
+	if (attr == MOCKGPU_ATTR_ATOMIC || attr == MOCKGPU_ATTR_READ_ONLY)
+		mockgpu_exclusives_drop(svm, start, end);
 	return ret;
 }
 
@@ -147,6 +152,7 @@ int mockgpu_svm_look_attr(struct mockgpu_svm *svm, unsigned long addr,
  */
 void mockgpu_svm_fini(struct mockgpu_svm *svm)
 {
+	mockgpu_exclusives_drop(svm, 0, ULONG_MAX);
 	mockgpu_space_rise(svm->space, svm);
 	mockgpu_space_put(svm->space);
 	mockgpu_hw_mmu_destroy(svm->mmu);
@@ -160,15 +166,21 @@ static struct drm_gpusvm_pages *mockgpu_svm_pages(const struct mockgpu_svm *svm,
 
 /* With the notifier lock held, for pages that are valid. */
 static void mockgpu_range_bind(struct mockgpu_svm *svm,
-			       struct mockgpu_range *range, bool write)
+			       struct mockgpu_range *range, bool write,
+			       u64 atomics)
 {
 	const struct drm_pagemap_addr *addr = mockgpu_svm_pages(svm, range)->dma_addr;
 	unsigned long pos = drm_gpusvm_range_start(&range->base);
 	unsigned long end = drm_gpusvm_range_end(&range->base);
+	unsigned int how = write || READ_ONCE(svm->mdev->knobs.map_writable) ?
+			   MOCKGPU_HW_MAP_WRITE : 0;
+	struct mockgpu_hw_addr to;
 
 	while (pos < end) {
-		mockgpu_hw_mmu_map(svm->mmu, pos, 1UL << addr->order,
-				   mockgpu_pagemap_bus(addr), write);
+		to = mockgpu_pagemap_bus(addr);
+		mockgpu_hw_mmu_map(svm->mmu, pos, 1UL << addr->order, to,
+				   how | mockgpu_atomic_map_flags(atomics,
+								  to.bus));
 		pos += PAGE_SIZE << addr->order;
 		addr++;
 	}
@@ -178,11 +190,15 @@ static void mockgpu_range_bind(struct mockgpu_svm *svm,
 static int mockgpu_range_bind_valid(struct mockgpu_svm *svm,
 				    struct mockgpu_range *range, bool write)
 {
+	struct mockgpu_attr_values attrs;
 	int ret = -EBUSY;
 
+	mockgpu_attrs_look(&svm->space->attrs,
+			   drm_gpusvm_range_start(&range->base), &attrs);
 	drm_gpusvm_notifier_lock(mockgpu_svm_base(svm));
 	if (drm_gpusvm_pages_valid(mockgpu_svm_base(svm), mockgpu_svm_pages(svm, range))) {
-		mockgpu_range_bind(svm, range, write);
+		mockgpu_range_bind(svm, range, write,
+				   attrs.values[MOCKGPU_ATTR_ATOMIC]);
 		ret = 0;
 	}
 	drm_gpusvm_notifier_unlock(mockgpu_svm_base(svm));
@@ -329,7 +345,8 @@ static int mockgpu_svm_fault_locked(struct mockgpu_svm *svm,
 	mockgpu_attrs_look(&svm->space->attrs, want->addr, &attrs);
 	if (attrs.values[MOCKGPU_ATTR_READ_ONLY] && want->write)
 		return -EFAULT;
-	if (attrs.values[MOCKGPU_ATTR_PREFERRED] == MOCKGPU_PREFER_SYSTEM)
+	if (attrs.values[MOCKGPU_ATTR_PREFERRED] == MOCKGPU_PREFER_SYSTEM &&
+	    attrs.values[MOCKGPU_ATTR_ATOMIC] != MOCKGPU_ATOMIC_DEVICE)
 		want->home = true;
 
 	mockgpu_space_collect_garbage(svm->space);

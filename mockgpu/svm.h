@@ -6,6 +6,8 @@
 
 #include <drm/mockgpu_drm.h>
 
+#include "exclusive.h"
+
 struct mm_struct;
 struct mockgpu_attr_values;
 struct mockgpu_device;
@@ -18,12 +20,14 @@ struct mockgpu_space;
  * @mmu: the device's page table
  * @space: the address space
  * @seat: the device's place in it
+ * @exclusives: pages that the device has for itself
  */
 struct mockgpu_svm {
 	struct mockgpu_device *mdev;
 	struct mockgpu_hw_mmu *mmu;
 	struct mockgpu_space *space;
 	unsigned int seat;
+	struct mockgpu_exclusives exclusives;
 };
 
 int mockgpu_svm_init(struct mockgpu_svm *svm, struct mockgpu_device *mdev,

@@ -98,7 +98,7 @@ static int mockgpu_hw_run_take_answer(struct mockgpu_hw_run *run)
 }
 
 static int mockgpu_hw_run_fault(struct mockgpu_hw_run *run, u64 addr,
-				bool write)
+				enum mockgpu_hw_op op)
 {
 	struct mockgpu_hw_fault *fault = run->job->fault;
 	long left = run->deadline - jiffies;
@@ -108,7 +108,8 @@ static int mockgpu_hw_run_fault(struct mockgpu_hw_run *run, u64 addr,
 		return -EFAULT;
 
 	fault->addr = addr;
-	fault->write = write;
+	fault->write = mockgpu_hw_op_writes(op);
+	fault->atomic = mockgpu_hw_op_is_atomic(op);
 	fault->answer = 0;
 	atomic_set_release(&fault->state, MOCKGPU_HW_FAULT_RAISED);
 	run->ring->ops->fault(run->job);

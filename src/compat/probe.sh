@@ -142,6 +142,8 @@ answers()
 	header_has PAGE_PGMAP_FN ' \*page_pgmap(' linux/mmzone.h linux/mm.h linux/memremap.h
 	header_has DMA_OPS_MAP_PHYS '(\*map_phys)(struct device' linux/dma-map-ops.h
 	header_has USE_DMA_IOMMU 'use_dma_iommu(struct device' linux/iommu-dma.h
+	exported MAKE_EXCLUSIVE make_device_exclusive
+	exported MAKE_EXCLUSIVE_RANGE make_device_exclusive_range
 	exported DRM_SHOW_FDINFO drm_show_fdinfo
 	header_has DRM_DRIVER_DATE 'char \*date;' drm/drm_drv.h
 }

@@ -18,7 +18,7 @@ extern "C" {
 #endif
 
 /* Grows with every addition to this file. */
-#define MOCKGPU_UAPI_VERSION	5
+#define MOCKGPU_UAPI_VERSION	6
 
 #define DRM_MOCKGPU_QUERY	0x00
 #define DRM_MOCKGPU_VM_CREATE	0x01
@@ -71,6 +71,10 @@ enum drm_mockgpu_param {
 #define MOCKGPU_CAP_MIGRATION	(1ULL << 0)
 /* The test knobs are on (module parameter test_knobs). */
 #define MOCKGPU_CAP_TEST_KNOBS	(1ULL << 1)
+/* Ranges can have MOCKGPU_ATOMIC_SYSTEM. */
+#define MOCKGPU_CAP_ATOMIC_SYSTEM	(1ULL << 16)
+/* The kernel can give the device a page of system memory for itself. */
+#define MOCKGPU_CAP_EXCLUSIVE	(1ULL << 17)
 
 /**
  * struct drm_mockgpu_query - one fact about the device
@@ -427,7 +431,8 @@ struct drm_mockgpu_sync {
  * @pad: 0
  * @addr: where it failed, or 0
  *
- * Errors: -EFAULT no mapping or no permission at @addr, -EBADMSG a COMPARE
+ * Errors: -EFAULT no mapping or no permission at @addr, -EACCES no atomic operation
+ * is wanted there, -EBADMSG a COMPARE
  * found a difference, -ETIMEDOUT a wait was in vain, -ETIME the time of the job
  * was over, -ECANCELED the queue was cancelled, -EIO the device caught a bad
  * address, -EOPNOTSUPP it would get a copy of the memory (a bounce buffer),
@@ -497,6 +502,8 @@ struct drm_mockgpu_exec {
  *	a power of two from the page size to 2 MiB; 0 stands for 2 MiB
  * @MOCKGPU_ATTR_TIMESLICE_MS: how long memory that was moved so stays at least
  * @MOCKGPU_ATTR_READ_ONLY: 1 when the device may not write
+ * @MOCKGPU_ATTR_ATOMIC: where the device may do atomic additions and exchanges, an
+ *	&enum drm_mockgpu_atomic
  * @MOCKGPU_ATTR_COUNT: how many there are
  */
 enum drm_mockgpu_attr {
@@ -504,7 +511,28 @@ enum drm_mockgpu_attr {
 	MOCKGPU_ATTR_GRANULARITY = 1,
 	MOCKGPU_ATTR_TIMESLICE_MS = 2,
 	MOCKGPU_ATTR_READ_ONLY = 3,
+	MOCKGPU_ATTR_ATOMIC = 4,
 	MOCKGPU_ATTR_COUNT
+};
+
+/**
+ * enum drm_mockgpu_atomic - where the device may do atomic operations
+ * @MOCKGPU_ATOMIC_ANY: wherever the memory is, with the CPU's help
+ * @MOCKGPU_ATOMIC_NONE: nowhere; the job ends with -EACCES
+ * @MOCKGPU_ATOMIC_DEVICE: in VRAM of this device: memory is moved there before.
+ *	The job ends with -ETIME if it cannot be moved as long as the job may run,
+ *	and with -ENOSPC if VRAM is full.
+ * @MOCKGPU_ATOMIC_SYSTEM: where neither the CPU nor another device can come in
+ *	between: in VRAM if that is preferred or the CPU can use it in place,
+ *	otherwise in system memory, in a page that the device takes for itself
+ *	until somebody wants it back. The job ends with -EOPNOTSUPP where memory
+ *	is of a kind that cannot be taken, which is all but anonymous memory.
+ */
+enum drm_mockgpu_atomic {
+	MOCKGPU_ATOMIC_ANY = 0,
+	MOCKGPU_ATOMIC_NONE = 1,
+	MOCKGPU_ATOMIC_DEVICE = 2,
+	MOCKGPU_ATOMIC_SYSTEM = 3,
 };
 
 /**
@@ -533,8 +561,9 @@ enum drm_mockgpu_prefer {
  * share their ranges are the same. They apply to what the
  * device faults in after SET_ATTR, also to what it had before.
  *
- * Errors: -EOPNOTSUPP the device has no VRAM to prefer, -ENOMEM, -EINTR the
- * caller was killed.
+ * Errors: -EOPNOTSUPP the device has no VRAM to prefer or for atomic operations, or
+ * neither coherent VRAM nor MOCKGPU_CAP_EXCLUSIVE for MOCKGPU_ATOMIC_SYSTEM, -ENOMEM,
+ * -EINTR the caller was killed.
  */
 struct drm_mockgpu_attr_range {
 	__u32 vm_id;
