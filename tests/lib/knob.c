@@ -63,6 +63,30 @@ const char *file_line(const char *path, char *line, size_t size)
 	return line;
 }
 
+int knob_write_text(const struct gpu *gpu, const char *name, const char *text)
+{
+	char path[128];
+
+	knob_path(gpu, name, path, sizeof(path));
+	return file_write(path, text);
+}
+
+char *knob_text(const struct gpu *gpu, const char *name)
+{
+	char path[128], *text = NULL;
+	size_t size = 0;
+	FILE *file;
+
+	knob_path(gpu, name, path, sizeof(path));
+	file = fopen(path, "r");
+	if (!file)
+		return NULL;
+	if (getdelim(&text, &size, '\0', file) < 0 && text)
+		*text = '\0';
+	fclose(file);
+	return text;
+}
+
 int knob_set(const struct gpu *gpu, const char *name, uint32_t value)
 {
 	char path[128], text[16];
@@ -89,6 +113,7 @@ void knobs_off(const struct gpu *gpu)
 		"fail_populate", "fail_dma_map", "fail_copy", "copy_delay_us", "poison",
 		"fail_device_map", "clear_delay_ms", "scatter", "no_clear_op", "hold_page",
 		"hold_faults", "hold_copy", "skip_unmap", "skip_flush", "skip_copy", "skip_clear",
+		"skip_dma_unmap", "map_writable", "asleep",
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)

@@ -14,6 +14,9 @@
  */
 int knob_set(const struct gpu *gpu, const char *name, uint32_t value);
 int knob_get(const struct gpu *gpu, const char *name, uint32_t *value);
+int knob_write_text(const struct gpu *gpu, const char *name, const char *text);
+/* All of a file of the device in debugfs, to be freed; NULL when it cannot be read. */
+char *knob_text(const struct gpu *gpu, const char *name);
 /* Switches all of them off. */
 void knobs_off(const struct gpu *gpu);
 
