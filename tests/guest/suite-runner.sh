@@ -9,11 +9,23 @@
 IGT=/opt/igt/usr
 LIBRARIES=$IGT/lib/x86_64-linux-gnu
 
+# A tool of IGT that has never heard of this driver.
+with_igt() {
+	PATH=$IGT/bin:$PATH LD_LIBRARY_PATH=$LIBRARIES timeout "$PATIENCE" "$@" 2>&1
+}
+
+test_lsgpu() {
+	local output
+	output=$(with_igt lsgpu -s) || fail "lsgpu: $output"
+	[[ $output = */mockgpu.0/drm/renderD* ]] || fail "no mockgpu in what lsgpu says: $output"
+}
+
 main() {
 	modprobe mockgpu test_knobs=1 devices=3 vram_size=64M || return
 	guest-fix-dri
 	PATH=$IGT/bin:$PATH LD_LIBRARY_PATH=$LIBRARIES \
 		"$TESTS/igt/igt-run" --runner --lines /tmp/runner
+	run_tests lsgpu
 	tail -n 3 /tmp/runner/runner.log | sed 's/^/# /'
 }
 
