@@ -25,6 +25,7 @@ run_tier() {
 	with_prefix "$(tier)-" "$TESTS/queues"
 	with_prefix "$(tier)-" "$TESTS/cheats"
 	with_prefix "$(tier)-" "$TESTS/tools"
+	with_prefix "$(tier)-" "$TESTS/atomics"
 	with_prefix "$(tier)-" run_tests unload-after
 }
 

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * Atomic operations of the device while the CPU and other devices do some on the same
+ * word: nothing is lost, whatever mode the range has.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "knob.h"
+#include "queue.h"
+
+#define JOBS	8
+#define ADDS	500
+
+static const char no_exclusive[] = "the kernel cannot give a device pages for itself";
+
+static int set_mode(const struct area *area, uint64_t mode)
+{
+	struct drm_mockgpu_attr_range args = {
+		.vm_id = area->vm, .attr = MOCKGPU_ATTR_ATOMIC,
+		.addr = (uintptr_t)area->mem, .size = area->size, .value = mode,
+	};
+
+	return gpu_ioctl(area->gpu, DRM_IOCTL_MOCKGPU_SET_ATTR, &args);
+}
+
+static int set_preferred(const struct area *area, uint64_t place)
+{
+	struct drm_mockgpu_attr_range args = {
+		.vm_id = area->vm, .attr = MOCKGPU_ATTR_PREFERRED,
+		.addr = (uintptr_t)area->mem, .size = area->size, .value = place,
+	};
+
+	return gpu_ioctl(area->gpu, DRM_IOCTL_MOCKGPU_SET_ATTR, &args);
+}
+
+static bool offers_system(const struct gpu *gpu)
+{
+	return gpu->caps & MOCKGPU_CAP_ATOMIC_SYSTEM;
+}
+
+/* A word in zeroed memory, with a mode. */
+static struct area word_new(const struct gpu *gpu, uint64_t mode)
+{
+	struct area area = area_new(gpu, 4 * PAGE, 0, MEM_SMALL);
+
+	memset(area.mem, 0, area.size);
+	CHECK_OK(set_mode(&area, mode));
+	return area;
+}
+
+/* The CPU adds for as long as devices do. */
+struct adder {
+	uint64_t *word;
+	uint64_t added;
+	volatile bool stop;
+};
+
+static void *add_on_cpu(void *arg)
+{
+	struct adder *adder = arg;
+
+	while (!adder->stop || adder->added < ADDS) {
+		__atomic_add_fetch(adder->word, 1, __ATOMIC_SEQ_CST);
+		if (++adder->added % 64 == 0)
+			sleep_ms(1);
+	}
+	return NULL;
+}
+
+/* Jobs of all areas, which are views of the same memory by devices, and the CPU. */
+static void race(const struct area *areas, unsigned int count)
+{
+	struct adder adder = { .word = (uint64_t *)areas->mem };
+	struct job jobs[2][JOBS] = { };
+	uint32_t queues[2];
+	pthread_t thread;
+
+	CHECK(!pthread_create(&thread, NULL, add_on_cpu, &adder));
+	for (unsigned int i = 0; i < count; i++)
+		queues[i] = queue_new(areas[i].gpu, areas[i].vm);
+	for (unsigned int n = 0; n < JOBS; n++)
+		for (unsigned int i = 0; i < count; i++) {
+			job_add(&jobs[i][n], cmd_add_strided(areas->mem, 8, 1, ADDS, 0));
+			job_start(&jobs[i][n], areas[i].gpu, queues[i]);
+		}
+	for (unsigned int n = 0; n < JOBS; n++)
+		for (unsigned int i = 0; i < count; i++)
+			CHECK_OK(job_end(&jobs[i][n]));
+	adder.stop = true;
+	CHECK(!pthread_join(thread, NULL));
+	CHECK_EQ(*(uint64_t *)areas->mem, (long long)(adder.added + count * JOBS * ADDS));
+	printf("# %llu additions by the CPU, %u by devices\n", (unsigned long long)adder.added,
+	       count * JOBS * ADDS);
+}
+
+static void any(struct gpu *gpu)
+{
+	struct area area = word_new(gpu, MOCKGPU_ATOMIC_ANY);
+
+	race(&area, 1);
+}
+
+static void device(struct gpu *gpu)
+{
+	struct area area = word_new(gpu, MOCKGPU_ATOMIC_DEVICE);
+	struct area page = area_part(&area, 0, PAGE);
+	uint32_t queue = queue_new(gpu, area.vm);
+
+	CHECK_OK(job_do(gpu, queue, cmd_add(area.mem, 0, NULL)));
+	CHECK_PLACE(&page, MOCKGPU_PAGE_DEVICE);
+	race(&area, 1);
+}
+
+/* It goes there even if it should be elsewhere, but only for what is atomic. */
+static void device_against_preference(struct gpu *gpu)
+{
+	struct area area = word_new(gpu, MOCKGPU_ATOMIC_DEVICE);
+	struct area page = area_part(&area, 0, PAGE);
+	uint32_t queue = queue_new(gpu, area.vm);
+
+	CHECK_OK(set_preferred(&area, MOCKGPU_PREFER_SYSTEM));
+	CHECK_OK(job_do(gpu, queue, cmd_fill(area.mem, PAGE, 0)));
+	CHECK_PLACE(&area, MOCKGPU_PAGE_SYSTEM);
+	CHECK_OK(job_do(gpu, queue, cmd_add(area.mem, 1, NULL)));
+	CHECK_PLACE(&page, MOCKGPU_PAGE_DEVICE);
+	CHECK_EQ(*(uint64_t *)area.mem, 1);
+}
+
+/* How often a page was taken for this VM alone, the only one of the process. */
+static unsigned long long taken(const struct gpu *gpu)
+{
+	char *text = knob_text(gpu, "vms"), *at;
+	unsigned long long count;
+
+	CHECK(text);
+	at = strstr(text, " exclusive ");
+	CHECK(at);
+	CHECK_EQ(sscanf(at, " exclusive %llu", &count), 1);
+	free(text);
+	return count;
+}
+
+static void system_wide(struct gpu *gpu)
+{
+	struct area area;
+
+	if (!offers_system(gpu))
+		test_skip("%s, nor has it coherent VRAM", no_exclusive);
+	area = word_new(gpu, MOCKGPU_ATOMIC_SYSTEM);
+	race(&area, 1);
+}
+
+/* The page stays where it is, and the device has it until the CPU touches it. */
+static void exclusive(struct gpu *gpu)
+{
+	struct area area;
+	uint32_t queue;
+	uint64_t old;
+	struct job job = { };
+
+	if (!(gpu->caps & MOCKGPU_CAP_EXCLUSIVE))
+		test_skip("%s", no_exclusive);
+	if (gpu->tier == MOCKGPU_TIER_COHERENT)
+		test_skip("coherent VRAM is used instead");
+	area = word_new(gpu, MOCKGPU_ATOMIC_SYSTEM);
+	queue = queue_new(gpu, area.vm);
+	job_add(&job, cmd_add(area.mem, 5, &old));
+	job_add(&job, cmd_add(area.mem + 8, 6, NULL));
+	job_add(&job, cmd_exchange(area.mem + 16, 7, NULL));
+	job_start(&job, gpu, queue);
+	CHECK_OK(job_end(&job));
+	CHECK_EQ(old, 0);
+	CHECK_EQ(taken(gpu), 1);
+	CHECK_EQ(*(volatile uint64_t *)area.mem, 5);
+	CHECK_EQ(((uint64_t *)area.mem)[1], 6);
+	CHECK_EQ(((uint64_t *)area.mem)[2], 7);
+	CHECK_OK(job_do(gpu, queue, cmd_add(area.mem, 1, NULL)));
+	CHECK_EQ(taken(gpu), 2);
+	/* What is not atomic can use what the device has. */
+	CHECK_OK(job_do(gpu, queue, cmd_fill(area.mem + 64, 64, 9)));
+	CHECK_EQ(*(volatile uint64_t *)area.mem, 6);
+	CHECK_EQ(((uint64_t *)area.mem)[8], 9);
+	CHECK_PLACE(&area, MOCKGPU_PAGE_SYSTEM);
+	/* Gone with the mapping, also while the device has it. */
+	CHECK_OK(job_do(gpu, queue, cmd_add(area.mem, 1, NULL)));
+	CHECK_SYS(munmap(area.mem, PAGE));
+	CHECK_RET(job_do(gpu, queue, cmd_add(area.mem, 1, NULL)), -EFAULT);
+	CHECK_OK(job_do(gpu, queue, cmd_add(area.mem + PAGE, 1, NULL)));
+}
+
+/* More pages than a VM can have for itself at once. */
+static void exclusive_many(struct gpu *gpu)
+{
+	struct area area;
+	uint32_t queue;
+
+	if (!(gpu->caps & MOCKGPU_CAP_EXCLUSIVE) || gpu->tier == MOCKGPU_TIER_COHERENT)
+		test_skip("pages are not taken here");
+	area = area_new(gpu, 600 * PAGE, 0, MEM_HUGE);
+	memset(area.mem, 0, area.size);
+	CHECK_OK(set_mode(&area, MOCKGPU_ATOMIC_SYSTEM));
+	queue = queue_new(gpu, area.vm);
+	for (size_t page = 0; page < 600; page += 50)
+		CHECK_OK(job_do(gpu, queue, cmd_add_strided(area.mem + page * PAGE, 50 * PAGE, 1,
+							    50, PAGE)));
+	for (size_t page = 0; page < 600; page++)
+		CHECK_EQ(*(uint64_t *)(area.mem + page * PAGE), 1);
+}
+
+static void two_devices(struct gpu *gpu)
+{
+	struct gpu other;
+	struct area areas[2];
+
+	if (!offers_system(gpu))
+		test_skip("%s, nor has it coherent VRAM", no_exclusive);
+	CHECK_OK(gpu_open(&other, !gpu->index));
+	areas[0] = word_new(gpu, MOCKGPU_ATOMIC_SYSTEM);
+	areas[1] = areas[0];
+	areas[1].gpu = &other;
+	areas[1].vm = vm_new(&other);
+	CHECK_OK(set_mode(&areas[1], MOCKGPU_ATOMIC_SYSTEM));
+	race(areas, 2);
+}
+
+/* What cannot be taken or moved is an error, in time. */
+static void shared_memory(struct gpu *gpu)
+{
+	struct area area = word_new(gpu, MOCKGPU_ATOMIC_ANY);
+	struct drm_mockgpu_exec quick = { .timeout_ms = 500 };
+	struct job job = { };
+	int ret;
+
+	CHECK(mmap(area.mem, area.size, PROT_READ | PROT_WRITE,
+		   MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == area.mem);
+	if (!offers_system(gpu))
+		test_skip("%s, nor has it coherent VRAM", no_exclusive);
+	CHECK_OK(set_mode(&area, MOCKGPU_ATOMIC_SYSTEM));
+	job_add(&job, cmd_add(area.mem, 1, NULL));
+	CHECK_OK(job_try_start(&job, gpu, queue_new(gpu, area.vm), &quick));
+	ret = job_end(&job);
+	if (ret != -EOPNOTSUPP)
+		CHECK_RET(ret, -ETIME);
+	CHECK_EQ(*(uint64_t *)area.mem, 0);
+	CHECK_OK(set_mode(&area, MOCKGPU_ATOMIC_ANY));
+	CHECK_OK(job_do(gpu, queue_new(gpu, area.vm), cmd_add(area.mem, 1, NULL)));
+	CHECK_EQ(*(uint64_t *)area.mem, 1);
+}
+
+static void none(struct gpu *gpu)
+{
+	struct area area = word_new(gpu, MOCKGPU_ATOMIC_NONE);
+	uint32_t queue = queue_new(gpu, area.vm);
+	uint64_t sum;
+
+	CHECK_RET(job_do(gpu, queue, cmd_add(area.mem, 1, NULL)), -EACCES);
+	CHECK_RET(job_do(gpu, queue, cmd_exchange(area.mem, 1, NULL)), -EACCES);
+	CHECK_RET(job_do(gpu, queue, cmd_compare_exchange(area.mem, 0, 1, NULL)), -EACCES);
+	CHECK_RET(job_do(gpu, queue, cmd_add_random(area.mem, 64, 1, 4, 1)), -EACCES);
+	CHECK_EQ(*(uint64_t *)area.mem, 0);
+	CHECK_OK(job_do(gpu, queue, cmd_fill(area.mem, PAGE, 3)));
+	CHECK_RET(job_do(gpu, queue, cmd_add(area.mem, 1, NULL)), -EACCES);
+	CHECK_OK(job_do(gpu, queue, cmd_wait_equal(area.mem, 3, 1000)));
+	CHECK_OK(job_do(gpu, queue, cmd_checksum(area.mem, 8, &sum)));
+	CHECK_EQ(sum, 3);
+	CHECK_OK(set_mode(&area, MOCKGPU_ATOMIC_ANY));
+	CHECK_OK(job_do(gpu, queue, cmd_add(area.mem, 1, NULL)));
+	CHECK_EQ(*(uint64_t *)area.mem, 4);
+}
+
+static void arguments(struct gpu *gpu)
+{
+	struct area area = area_new(gpu, PAGE, 0, MEM_SMALL);
+
+	CHECK_RET(set_mode(&area, MOCKGPU_ATOMIC_SYSTEM + 1), -EINVAL);
+	CHECK_RET(set_mode(&area, -1), -EINVAL);
+	CHECK_RET(set_mode(&area, MOCKGPU_ATOMIC_DEVICE), gpu_has_vram(gpu) ? 0 : -EOPNOTSUPP);
+	CHECK_RET(set_mode(&area, MOCKGPU_ATOMIC_SYSTEM), offers_system(gpu) ? 0 : -EOPNOTSUPP);
+	CHECK_OK(set_mode(&area, MOCKGPU_ATOMIC_NONE));
+	CHECK_OK(set_mode(&area, MOCKGPU_ATOMIC_ANY));
+}
+
+static const struct test tests[] = {
+	{ "arguments", arguments, 0, 0 },
+	{ "none", none, 0, 0 },
+	{ "any", any, 0, 0 },
+	{ "device", device, NEED_VRAM, 0 },
+	{ "device-against-preference", device_against_preference, NEED_VRAM, 0 },
+	{ "system", system_wide, 0, 0 },
+	{ "exclusive", exclusive, NEED_ROOT, 0 },
+	{ "exclusive-many", exclusive_many, 0, 0 },
+	{ "two-devices", two_devices, NEED_TWO_DEVICES, 0 },
+	{ "shared-memory", shared_memory, 0, 0 },
+};
+
+HARNESS_MAIN(tests)
