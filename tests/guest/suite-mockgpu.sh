@@ -26,6 +26,7 @@ run_tier() {
 	with_prefix "$(tier)-" "$TESTS/cheats"
 	with_prefix "$(tier)-" "$TESTS/tools"
 	with_prefix "$(tier)-" "$TESTS/atomics"
+	with_prefix "$(tier)-" "$TESTS/fuzz" --seconds 5
 	with_prefix "$(tier)-" run_tests unload-after
 }
 
