@@ -16,6 +16,33 @@ test_unload_after() {
 	! is_loaded || fail "mockgpu is still there"
 }
 
+# As fast as possible, until there is a file "stop"; whoever reads must not hang.
+read_files() {
+	while [[ ! -e $1/stop ]]; do
+		cat /sys/kernel/debug/dri/*/{vms,ranges,tlb,queues,vram,errors,error_state,counters} \
+			/sys/bus/platform/devices/mockgpu.*/{tier,vram_size,vram_used,links} \
+			>/dev/null 2>&1 || true
+		echo >>"$1/rounds"
+	done
+}
+
+test_read_files_during_unbind() {
+	local dir reader
+	dir=$(mktemp -d)
+	read_files "$dir" &
+	reader=$!
+	for _ in {1..5}; do
+		timeout "$PATIENCE" "$TESTS/atomics" any >/dev/null || fail "the device does not work"
+		put mockgpu.0 "$DRIVER/unbind"
+		put mockgpu.0 "$DRIVER/bind"
+		must guest-fix-dri
+	done
+	touch "$dir/stop"
+	until_true "$PATIENCE" eval "! kill -0 $reader 2>/dev/null" || fail "a reader hangs"
+	(($(wc -l <"$dir/rounds") > 1)) || fail "nothing was read"
+	rm -r "$dir"
+}
+
 run_tier() {
 	unload_if_loaded
 	modprobe mockgpu test_knobs=1 "$@" 2>/dev/null || return
@@ -27,7 +54,7 @@ run_tier() {
 	with_prefix "$(tier)-" "$TESTS/tools"
 	with_prefix "$(tier)-" "$TESTS/atomics"
 	with_prefix "$(tier)-" "$TESTS/fuzz" --seconds 5
-	with_prefix "$(tier)-" run_tests unload-after
+	with_prefix "$(tier)-" run_tests read-files-during-unbind unload-after
 }
 
 main() {
