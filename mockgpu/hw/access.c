@@ -125,6 +125,7 @@ int mockgpu_hw_access_vram(struct mockgpu_hw *hw, u64 offset, size_t size,
 	if (!memory)
 		return -EIO;
 
+	mockgpu_hw_vram_touch(hw, offset);
 	mockgpu_hw_work_on(hw, memory, size, work);
 	mockgpu_hw_vram_end(hw, offset, size, dir);
 	return 0;

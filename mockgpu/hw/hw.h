@@ -362,6 +362,8 @@ int mockgpu_hw_vram_use(struct mockgpu_hw *hw, void *base,
 int mockgpu_hw_vram_map(struct mockgpu_hw *hw, phys_addr_t start,
 			unsigned long npages);
 void mockgpu_hw_vram_drop(struct mockgpu_hw *hw);
+bool mockgpu_hw_vram_test_touched(struct mockgpu_hw *hw, unsigned long first,
+				  unsigned long npages);
 void mockgpu_hw_vram_taken(struct mockgpu_hw *hw, unsigned long first,
 			   unsigned long npages);
 void mockgpu_hw_vram_scrub(struct mockgpu_hw *hw, unsigned long first,

@@ -53,6 +53,7 @@ struct mockgpu_hw_vram_page {
  * @lock: protects @used, @written and the generations
  * @used: a bit for each page that the driver has given out
  * @written: a bit for each page that has contents since then
+ * @touched: a bit for each page that was used since the driver last asked
  */
 struct mockgpu_hw_vram {
 	void *base;
@@ -63,6 +64,7 @@ struct mockgpu_hw_vram {
 	spinlock_t lock;	/* taken with interrupts off, a leaf */
 	unsigned long *used;
 	unsigned long *written;
+	unsigned long *touched;		/* bits are atomic */
 };
 
 /**
@@ -276,6 +278,7 @@ void *mockgpu_hw_vram_begin(struct mockgpu_hw *hw, u64 offset, u64 size,
 			    enum dma_data_direction dir);
 void mockgpu_hw_vram_end(struct mockgpu_hw *hw, u64 offset, u64 size,
 			 enum dma_data_direction dir);
+void mockgpu_hw_vram_touch(struct mockgpu_hw *hw, u64 offset);
 
 /**
  * mockgpu_hw_target_begin() - the device is about to use other memory

@@ -330,6 +330,8 @@ static bool mockgpu_hw_link_put(const struct mockgpu_hw *hw,
 int mockgpu_hw_link_begin(struct mockgpu_hw *hw,
 			  struct mockgpu_hw_target *target)
 {
+	u64 offset = mockgpu_hw_link_offset(target->at.addr);
+
 	target->peer = mockgpu_hw_link_get(hw, target);
 	if (!target->peer) {
 		mockgpu_hw_error(hw, target->origin.is_stale ?
@@ -340,12 +342,12 @@ int mockgpu_hw_link_begin(struct mockgpu_hw *hw,
 		return -EIO;
 	}
 
-	target->memory =
-		mockgpu_hw_vram_begin(target->peer,
-				      mockgpu_hw_link_offset(target->at.addr),
-				      target->size, target->dir);
-	if (target->memory)
+	target->memory = mockgpu_hw_vram_begin(target->peer, offset,
+					       target->size, target->dir);
+	if (target->memory) {
+		mockgpu_hw_vram_touch(target->peer, offset);
 		return 0;
+	}
 
 	mockgpu_hw_link_put(hw, target);
 	return -EIO;

@@ -73,6 +73,8 @@ static void mockgpu_hw_vram_free_maps(struct mockgpu_hw_vram *vram)
 	vram->written = NULL;
 	kvfree(vram->pages);
 	vram->pages = NULL;
+	kvfree(vram->touched);
+	vram->touched = NULL;
 }
 
 /**
@@ -92,7 +94,8 @@ int mockgpu_hw_vram_use(struct mockgpu_hw *hw, void *base,
 	vram->used = mockgpu_hw_vram_new_map(npages);
 	vram->written = mockgpu_hw_vram_new_map(npages);
 	vram->pages = kvcalloc(npages, sizeof(*vram->pages), GFP_KERNEL);
-	if (!vram->used || !vram->written || !vram->pages) {
+	vram->touched = mockgpu_hw_vram_new_map(npages);
+	if (!vram->used || !vram->written || !vram->pages || !vram->touched) {
 		mockgpu_hw_vram_free_maps(vram);
 		return -ENOMEM;
 	}
@@ -300,6 +303,49 @@ void mockgpu_hw_vram_end(struct mockgpu_hw *hw, u64 offset, u64 size,
 }
 
 /**
+ * mockgpu_hw_vram_touch() - note that a page is in use, not only there
+ * @hw: the device
+ * @offset: a byte of the page, which exists
+ *
+ * Context: Any.
+ */
+void mockgpu_hw_vram_touch(struct mockgpu_hw *hw, u64 offset)
+{
+	unsigned long *touched = hw->vram.touched;
+
+	/* Most of the time it is set, and then nobody has to write. */
+	if (!test_bit(PHYS_PFN(offset), touched))
+		set_bit(PHYS_PFN(offset), touched);
+}
+
+/**
+ * mockgpu_hw_vram_test_touched() - have pages been used since the last time
+ * @hw: the device
+ * @first: first VRAM page
+ * @npages: how many
+ *
+ * What copies and clears do is no use. As with the access bits of a page table
+ * it is known that there was one, but not when.
+ *
+ * Context: Any.
+ * Return: true if so; from now on they have not.
+ */
+bool mockgpu_hw_vram_test_touched(struct mockgpu_hw *hw, unsigned long first,
+				  unsigned long npages)
+{
+	unsigned long *touched = hw->vram.touched;
+	unsigned long page, end = first + npages;
+	bool any = false;
+
+	for (page = find_next_bit(touched, end, first); page < end;
+	     page = find_next_bit(touched, end, page + 1)) {
+		clear_bit(page, touched);
+		any = true;
+	}
+	return any;
+}
+
+/**
  * mockgpu_hw_vram_taken() - the driver gives these pages to somebody
  * @hw: the device
  * @first: first VRAM page
@@ -313,6 +359,7 @@ void mockgpu_hw_vram_taken(struct mockgpu_hw *hw, unsigned long first,
 	struct mockgpu_hw_vram *vram = &hw->vram;
 	unsigned long flags;
 
+	mockgpu_hw_vram_test_touched(hw, first, npages);
 	spin_lock_irqsave(&vram->lock, flags);
 	bitmap_set(vram->used, first, npages);
 	bitmap_clear(vram->written, first, npages);
