@@ -39,6 +39,7 @@ static const char * const mockgpu_counter_names[MOCKGPU_COUNTER_COUNT] = {
 	[MOCKGPU_COUNTER_LIVE_JOBS] = "live_jobs",
 	[MOCKGPU_COUNTER_DEVICE_FAULTS] = "device_faults",
 	[MOCKGPU_COUNTER_STALE_FAULTS] = "stale_faults",
+	[MOCKGPU_COUNTER_EVICTIONS] = "evictions",
 };
 
 /*

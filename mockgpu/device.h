@@ -70,7 +70,8 @@ struct mockgpu_knobs {
  * @live_jobs: how many of their jobs have not ended
  * @faults: page faults of jobs that were handled
  * @stale_faults: those that nobody waited for any more
- * @populate_lock: protects @populate_calls
+ * @populate_lock: protects @populate_serial and @populate_calls
+ * @populate_serial: last number given to a POPULATE command
  * @populate_calls: POPULATE commands that are running
  * @linger_link: place in the list of those whose VRAM outlives their unbinding
  * @linger_work: what ends that
@@ -98,6 +99,7 @@ struct mockgpu_device {
 	atomic64_t faults;
 	atomic64_t stale_faults;
 	spinlock_t populate_lock;	/* a leaf inside of mmap_lock */
+	u64 populate_serial;
 	struct list_head populate_calls;
 	struct list_head linger_link;
 	struct delayed_work linger_work;

@@ -14,6 +14,7 @@
 #include "heap.h"
 #include "hw/hw.h"
 #include "pagemap.h"
+#include "populate.h"
 #include "provider.h"
 #include "vram.h"
 
@@ -153,6 +154,8 @@ static int mockgpu_devmem_populate(struct drm_pagemap_devmem *devmem,
 		return -ENOMEM;
 
 	ret = alloc->npages ? 0 : mockgpu_heap_take(alloc, npages);
+	if (ret == -ENOSPC)
+		mockgpu_populate_want(mdev, npages);
 	if (ret)
 		return ret;
 	if (npages > alloc->npages)

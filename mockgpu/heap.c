@@ -12,6 +12,7 @@
  * nothing sleeps inside of it.
  */
 #include <linux/gcd.h>
+#include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/sizes.h>
@@ -23,6 +24,9 @@
 #include "heap.h"
 #include "hw/hw.h"
 #include "pagemap.h"
+
+/* How long a new allocation does not make room for others of its kind. */
+#define MOCKGPU_HEAP_FRESH	max(HZ / 50, 1)
 
 /* Far away, and without a common factor: in the end each page is met. */
 static unsigned long mockgpu_heap_scatter_step(unsigned long npages)
@@ -45,6 +49,8 @@ void mockgpu_heap_init(struct mockgpu_heap *heap, unsigned long npages)
 {
 	spin_lock_init(&heap->lock);
 	INIT_LIST_HEAD(&heap->allocs);
+	INIT_LIST_HEAD(&heap->lru);
+	mutex_init(&heap->room_lock);
 	if (!npages)
 		return;
 
@@ -89,6 +95,8 @@ struct mockgpu_alloc *mockgpu_heap_new(struct drm_pagemap *dpagemap,
 	alloc->mdev = mdev;
 	alloc->vm_serial = vm_serial;
 	INIT_LIST_HEAD(&alloc->link);
+	INIT_LIST_HEAD(&alloc->lru);
+	alloc->busy_until = jiffies;
 	refcount_set(&alloc->refs, 1);
 	drm_pagemap_devmem_init(&alloc->devmem,
 				mockgpu_hw_dma_device(mdev->hw), mm,
@@ -212,6 +220,29 @@ static int mockgpu_heap_insert_scattered(struct mockgpu_heap *heap,
 	return ret;
 }
 
+/**
+ * mockgpu_heap_fits() - is there room for pages in one piece just now
+ * @heap: the heap
+ * @npages: how many
+ *
+ * Context: Any.
+ * Return: true if so.
+ */
+bool mockgpu_heap_fits(struct mockgpu_heap *heap, unsigned long npages)
+{
+	struct drm_mm_node node = {};
+	unsigned long flags;
+	bool fits;
+
+	spin_lock_irqsave(&heap->lock, flags);
+	fits = !drm_mm_insert_node(&heap->space, &node, npages);
+	if (fits)
+		drm_mm_remove_node(&node);
+	spin_unlock_irqrestore(&heap->lock, flags);
+
+	return fits;
+}
+
 static int mockgpu_heap_find_room(struct mockgpu_alloc *alloc,
 				  unsigned long npages)
 {
@@ -240,7 +271,9 @@ static void mockgpu_heap_publish(struct mockgpu_heap *heap,
 
 	spin_lock_irqsave(&heap->lock, flags);
 	alloc->serial = ++heap->serial;
+	alloc->fresh_until = jiffies + MOCKGPU_HEAP_FRESH;
 	list_add_tail(&alloc->link, &heap->allocs);
+	list_add_tail(&alloc->lru, &heap->lru);
 	heap->live_pages += alloc->npages;
 	heap->live_allocs++;
 	spin_unlock_irqrestore(&heap->lock, flags);
@@ -351,8 +384,10 @@ void mockgpu_heap_put(struct mockgpu_alloc *alloc)
 	heap = &alloc->mdev->heap;
 	spin_lock_irqsave(&heap->lock, flags);
 	last = refcount_dec_and_test(&alloc->refs);
-	if (last)
+	if (last) {
 		list_del(&alloc->link);
+		list_del(&alloc->lru);
+	}
 	spin_unlock_irqrestore(&heap->lock, flags);
 
 	if (!last)
@@ -431,6 +466,25 @@ u64 mockgpu_heap_serial(struct mockgpu_heap *heap)
 	spin_unlock_irqrestore(&heap->lock, flags);
 
 	return serial;
+}
+
+/**
+ * mockgpu_heap_evictions() - how many allocations went to make room
+ * @heap: the heap
+ *
+ * Context: Any.
+ * Return: the number of them so far.
+ */
+u64 mockgpu_heap_evictions(struct mockgpu_heap *heap)
+{
+	unsigned long flags;
+	u64 evictions;
+
+	spin_lock_irqsave(&heap->lock, flags);
+	evictions = heap->evictions;
+	spin_unlock_irqrestore(&heap->lock, flags);
+
+	return evictions;
 }
 
 /**

@@ -3,6 +3,7 @@
 #define MOCKGPU_HEAP_H
 
 #include <linux/list.h>
+#include <linux/mutex.h>
 #include <linux/refcount.h>
 #include <linux/spinlock.h>
 
@@ -13,13 +14,17 @@ struct mockgpu_device;
 
 /**
  * struct mockgpu_heap - which part of VRAM is whose
- * @lock: protects everything below
+ * @lock: protects everything below but @room_lock
  * @space: the VRAM pages
  * @allocs: allocations that have pages, oldest first
+ * @lru: the same, first those that are to go when room is needed; see room.c
+ * @lap: number of the last look for some that can go
+ * @room_lock: one at a time makes room; see room.c
  * @npages: VRAM pages there are
  * @scatter_next: where the next single page is looked for
  * @scatter_step: how far it is from one to the next, so that all are found
  * @serial: number of the newest allocation
+ * @evictions: allocations that went to make room
  * @live_pages: VRAM pages in use
  * @live_allocs: allocations that have pages
  */
@@ -27,10 +32,14 @@ struct mockgpu_heap {
 	spinlock_t lock;	/* taken with interrupts off, a leaf */
 	struct drm_mm space;
 	struct list_head allocs;
+	struct list_head lru;
+	u64 lap;
+	struct mutex room_lock;
 	unsigned long npages;
 	unsigned long scatter_next;
 	unsigned long scatter_step;
 	u64 serial;
+	u64 evictions;
 	unsigned long live_pages;
 	unsigned int live_allocs;
 };
@@ -54,6 +63,13 @@ struct mockgpu_block {
  * @link: place in &mockgpu_heap.allocs, if it has pages
  * @serial: ever growing with each allocation
  * @vm_serial: the VM it was populated through, 0 for none
+ * @call: the command it was populated by, 0 for none
+ * @lru: place in &mockgpu_heap.lru, if it has pages
+ * @lap: &mockgpu_heap.lap when it was last found to be in use
+ * @fresh_until: it has just come (jiffies)
+ * @busy_until: it could not go (jiffies)
+ * @pick: place among those that may have to go now
+ * @scanned: how many of @blocks are part of a scan
  * @npages: how many pages it has; it gets them once and keeps them
  * @nblocks: in how many pieces of the same size
  * @blocks: the pieces: @block, or an array
@@ -66,6 +82,13 @@ struct mockgpu_alloc {
 	struct list_head link;
 	u64 serial;
 	u64 vm_serial;
+	u64 call;
+	struct list_head lru;
+	u64 lap;
+	unsigned long fresh_until;
+	unsigned long busy_until;
+	struct list_head pick;
+	unsigned long scanned;
 	unsigned long npages;
 	unsigned long nblocks;
 	struct mockgpu_block *blocks;
@@ -85,7 +108,9 @@ struct mockgpu_alloc *mockgpu_heap_find(struct mockgpu_heap *heap,
 					unsigned long page);
 struct mockgpu_alloc *mockgpu_heap_next(struct mockgpu_heap *heap,
 					struct mockgpu_alloc *prev);
+bool mockgpu_heap_fits(struct mockgpu_heap *heap, unsigned long npages);
 u64 mockgpu_heap_serial(struct mockgpu_heap *heap);
+u64 mockgpu_heap_evictions(struct mockgpu_heap *heap);
 void mockgpu_heap_read_live(struct mockgpu_heap *heap, unsigned long *pages,
 			    unsigned int *allocs);
 

@@ -30,7 +30,7 @@ struct mockgpu_place {
 	u32 timeslice_ms;
 };
 
-static int mockgpu_place_on_device(const struct mockgpu_place *place)
+static int mockgpu_place_on_device(const struct mockgpu_place *place, bool firm)
 {
 	struct drm_mockgpu_populate args = {
 		.timeslice_ms = place->timeslice_ms,
@@ -39,7 +39,7 @@ static int mockgpu_place_on_device(const struct mockgpu_place *place)
 		.flags = MOCKGPU_POPULATE_PARTIAL,
 	};
 
-	return mockgpu_populate_vm(place->vm, &args);
+	return mockgpu_populate_vm(place->vm, &args, firm);
 }
 
 static unsigned long mockgpu_place_granularity(const struct mockgpu_attr_values *values)
@@ -48,7 +48,8 @@ static unsigned long mockgpu_place_granularity(const struct mockgpu_attr_values 
 }
 
 static int mockgpu_place_around(struct mockgpu_vm *vm, unsigned long addr,
-				const struct mockgpu_attr_values *values)
+				const struct mockgpu_attr_values *values,
+				bool firm)
 {
 	unsigned long granularity = mockgpu_place_granularity(values);
 	unsigned long start = ALIGN_DOWN(addr, granularity);
@@ -59,7 +60,7 @@ static int mockgpu_place_around(struct mockgpu_vm *vm, unsigned long addr,
 		.timeslice_ms = values->values[MOCKGPU_ATTR_TIMESLICE_MS],
 	};
 
-	return mockgpu_place_on_device(&place);
+	return mockgpu_place_on_device(&place, firm);
 }
 
 /**
@@ -67,7 +68,8 @@ static int mockgpu_place_around(struct mockgpu_vm *vm, unsigned long addr,
  * @vm: the VM; the caller has a user reference on its address space
  * @addr: user address where the device has a fault
  *
- * Memory that cannot be moved is used where it is.
+ * Memory that cannot be moved is used where it is; so is memory for which VRAM
+ * would have to lose what came but moments ago.
  *
  * Context: Process context, may sleep, no lock held.
  * Return: 0, or -EINTR when the caller was killed.
@@ -81,7 +83,7 @@ int mockgpu_place_on_fault(struct mockgpu_vm *vm, unsigned long addr)
 	if (ret || values.values[MOCKGPU_ATTR_PREFERRED] != MOCKGPU_PREFER_DEVICE)
 		return ret;
 
-	mockgpu_place_around(vm, addr, &values);
+	mockgpu_place_around(vm, addr, &values, false);
 	return 0;
 }
 
@@ -100,7 +102,7 @@ int mockgpu_place_for_atomics(struct mockgpu_vm *vm, unsigned long addr)
 	int ret;
 
 	ret = mockgpu_svm_look_attr(&vm->svm, addr, &values);
-	return ret ?: mockgpu_place_around(vm, addr, &values);
+	return ret ?: mockgpu_place_around(vm, addr, &values, true);
 }
 
 static bool mockgpu_place_find_vma(struct mockgpu_place *place)
@@ -135,7 +137,7 @@ static int mockgpu_prefetch_piece(struct mockgpu_place *place, u32 location)
 		location = values.values[MOCKGPU_ATTR_PREFERRED];
 
 	if (location == MOCKGPU_PREFER_DEVICE)
-		ret = mockgpu_place_on_device(place);
+		ret = mockgpu_place_on_device(place, true);
 	if (ret && ret != -EBUSY && ret != -ENOSPC)
 		return ret;
 	/* What has not moved is used where it is. */

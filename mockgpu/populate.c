@@ -7,6 +7,9 @@
  * the allocations their VM, and the callback a way to see what is in VRAM
  * already, which must be set up before mmap_lock is taken.
  *
+ * When VRAM is full, what others have there goes, but nothing that the same
+ * command has just brought: a range that is larger than VRAM does not fit.
+ *
  * Locks: mmap_lock (read) -> mockgpu_device.populate_lock, a leaf for the list
  * of running commands.
  */
@@ -27,14 +30,25 @@
 #include "pagemap.h"
 #include "populate.h"
 #include "provider.h"
+#include "room.h"
 #include "vm.h"
 
-/* A command that is running; nobody but its own task uses it. */
+/* How often room that was made may be taken by others. */
+#define MOCKGPU_POPULATE_ROUNDS	8
+
+/*
+ * A command that is running; nobody but its own task uses it. @firm says that it
+ * wants room more than others do who came but moments ago; @wanted is how many
+ * pages there was no room for.
+ */
 struct mockgpu_populate_call {
 	struct list_head link;
 	struct task_struct *task;
+	u64 serial;
 	u64 vm_serial;
 	bool partial;
+	bool firm;
+	unsigned long wanted;
 	struct mockgpu_mirror mirror;
 	struct drm_pagemap_migrate_report total;
 };
@@ -103,7 +117,11 @@ mockgpu_populate_alloc(struct mockgpu_populate *populate, unsigned long npages)
 
 	alloc = mockgpu_heap_new(populate->dpagemap, populate->mm, npages,
 				 vm_serial);
-	if (IS_ERR(alloc) || populate->partial)
+	if (IS_ERR(alloc))
+		return alloc;
+
+	alloc->call = populate->call ? populate->call->serial : 0;
+	if (populate->partial)
 		return alloc;
 
 	ret = mockgpu_heap_take(alloc, npages);
@@ -141,6 +159,32 @@ static int mockgpu_populate_try(struct mockgpu_populate *populate,
 	return ret;
 }
 
+/* Others may be faster, but not for ever. */
+static int mockgpu_populate_fit(struct mockgpu_populate *populate,
+				unsigned long start, unsigned long end)
+{
+	struct mockgpu_populate_call *call = populate->call;
+	struct mockgpu_room room = {
+		.last = mockgpu_heap_serial(&populate->mdev->heap),
+		.call = call ? call->serial : 0,
+		.firm = call && call->firm,
+	};
+	unsigned int rounds = MOCKGPU_POPULATE_ROUNDS;
+	int ret, made = 0;
+
+	do {
+		ret = mockgpu_populate_try(populate, start, end);
+		if (ret != -ENOSPC)
+			return ret;
+
+		room.npages = populate->partial ? call->wanted :
+						  (end - start) >> PAGE_SHIFT;
+		made = mockgpu_room_make(populate->mdev, &room);
+	} while (!made && rounds--);
+
+	return made == -EINTR ? -EINTR : -ENOSPC;
+}
+
 /* Half of it, rounded down to whole pages. */
 static unsigned long mockgpu_populate_half(unsigned long start,
 					   unsigned long end)
@@ -160,10 +204,10 @@ static int mockgpu_populate_piece(struct mockgpu_populate *populate,
 	}
 
 	/* All of it, or when VRAM is fragmented, as much as there is room for. */
-	ret = mockgpu_populate_try(populate, start, *end);
+	ret = mockgpu_populate_fit(populate, start, *end);
 	while (ret == -ENOSPC && *end - start > PAGE_SIZE) {
 		*end = mockgpu_populate_half(start, *end);
-		ret = mockgpu_populate_try(populate, start, *end);
+		ret = mockgpu_populate_fit(populate, start, *end);
 	}
 
 	populate->total.moved += populate->report.moved;
@@ -279,10 +323,28 @@ int mockgpu_populate_mm(struct drm_pagemap *dpagemap, unsigned long start,
 	return ret;
 }
 
+/**
+ * mockgpu_populate_want() - there is no room for what the SVM module wants to move
+ * @mdev: the device
+ * @npages: how many pages it is
+ *
+ * Only in a partial migration it is not known before.
+ *
+ * Context: Process context of the task whose command it is.
+ */
+void mockgpu_populate_want(struct mockgpu_device *mdev, unsigned long npages)
+{
+	struct mockgpu_populate_call *call = mockgpu_populate_find_call(mdev);
+
+	if (call)
+		call->wanted = npages;
+}
+
 static void mockgpu_populate_begin_call(struct mockgpu_device *mdev,
 					struct mockgpu_populate_call *call)
 {
 	spin_lock(&mdev->populate_lock);
+	call->serial = ++mdev->populate_serial;
 	list_add(&call->link, &mdev->populate_calls);
 	spin_unlock(&mdev->populate_lock);
 }
@@ -328,12 +390,13 @@ static int mockgpu_populate_call(struct mockgpu_vm *vm,
  * @vm: the VM; the caller has a user reference on its address space, and the
  *	device has VRAM
  * @args: what user space could have asked for; the counts are filled
+ * @firm: rather evict what came but moments ago than fail
  *
  * Context: Process context, may sleep, no lock held.
  * Return: 0, -ENOMEM, -EINTR, or what mockgpu_populate_mm() says.
  */
 int mockgpu_populate_vm(struct mockgpu_vm *vm,
-			struct drm_mockgpu_populate *args)
+			struct drm_mockgpu_populate *args, bool firm)
 {
 	struct mockgpu_populate_call *call =
 		kzalloc(sizeof(*call), GFP_KERNEL);
@@ -342,6 +405,7 @@ int mockgpu_populate_vm(struct mockgpu_vm *vm,
 	if (!call)
 		return -ENOMEM;
 
+	call->firm = firm;
 	ret = mockgpu_populate_call(vm, call, args);
 	kfree(call);
 	return ret;
@@ -379,7 +443,7 @@ int mockgpu_populate_ioctl(struct drm_device *drm, void *data,
 	    (args->flags && !MOCKGPU_PROVIDER_HAS_PARTIAL))
 		ret = -EOPNOTSUPP;
 	else
-		ret = mockgpu_populate_vm(vm, args);
+		ret = mockgpu_populate_vm(vm, args, true);
 	mockgpu_vm_put(vm);
 	return ret;
 }

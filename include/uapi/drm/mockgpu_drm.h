@@ -136,8 +136,12 @@ struct drm_mockgpu_vm {
  * Errors: -EOPNOTSUPP the device has no VRAM, -ENOENT nothing is mapped at
  * some address, -EBUSY a page could not be moved (not anonymous, pinned, or
  * raced; with MOCKGPU_POPULATE_PARTIAL: not one page of the range is in VRAM
- * now), -ENOSPC VRAM is full, -ENOMEM, -ENODEV the device is gone, -EINTR the
- * caller was killed.
+ * now), -ENOSPC VRAM is full and nothing in it can go, -ENOMEM, -ENODEV the
+ * device is gone, -EINTR the caller was killed.
+ *
+ * When VRAM is full, what the device has not used for the longest time goes home,
+ * whoever it belongs to. What the same command has moved stays: -ENOSPC is also
+ * what comes of a range that does not fit as a whole.
  */
 struct drm_mockgpu_populate {
 	__u32 vm_id;
@@ -279,6 +283,7 @@ struct drm_mockgpu_residency {
  * @MOCKGPU_COUNTER_LIVE_JOBS: jobs now that have not ended
  * @MOCKGPU_COUNTER_DEVICE_FAULTS: page faults of jobs that were handled
  * @MOCKGPU_COUNTER_STALE_FAULTS: those that nobody waited for any more
+ * @MOCKGPU_COUNTER_EVICTIONS: allocations that left VRAM to make room for others
  * @MOCKGPU_COUNTER_COUNT: how many there are
  *
  * The page and fault counts, LIVE_DEVICE_PAGES and LIVE_ZDD come from the SVM
@@ -304,6 +309,7 @@ enum drm_mockgpu_counter {
 	MOCKGPU_COUNTER_LIVE_JOBS = 16,
 	MOCKGPU_COUNTER_DEVICE_FAULTS = 17,
 	MOCKGPU_COUNTER_STALE_FAULTS = 18,
+	MOCKGPU_COUNTER_EVICTIONS = 19,
 	MOCKGPU_COUNTER_COUNT
 };
 
@@ -585,8 +591,8 @@ struct drm_mockgpu_attr_range {
  *
  * Errors: -EOPNOTSUPP the device has no VRAM, -ENOENT nothing is mapped at some
  * address, -EBUSY not one page of a piece could be moved, -EFAULT some may not be
- * read, -ENOSPC VRAM is full, -ENOMEM, -ENODEV the device is gone, -EINTR the
- * caller was killed.
+ * read, -ENOSPC VRAM is full and nothing in it can go, as with POPULATE, -ENOMEM,
+ * -ENODEV the device is gone, -EINTR the caller was killed.
  */
 struct drm_mockgpu_prefetch {
 	__u32 vm_id;
