@@ -40,6 +40,8 @@ static const char * const mockgpu_counter_names[MOCKGPU_COUNTER_COUNT] = {
 	[MOCKGPU_COUNTER_DEVICE_FAULTS] = "device_faults",
 	[MOCKGPU_COUNTER_STALE_FAULTS] = "stale_faults",
 	[MOCKGPU_COUNTER_EVICTIONS] = "evictions",
+	[MOCKGPU_COUNTER_LIVE_BUFFERS] = "live_buffers",
+	[MOCKGPU_COUNTER_LIVE_BINDS] = "live_binds",
 };
 
 /*
@@ -52,11 +54,12 @@ static int mockgpu_debugfs_vram_show(struct seq_file *seq, void *unused)
 	struct mockgpu_alloc *alloc = NULL;
 
 	while ((alloc = mockgpu_heap_next(&mdev->heap, alloc)))
-		seq_printf(seq, "%lu-%lu %lu KiB vm %llu%s\n",
+		seq_printf(seq, "%lu-%lu %lu KiB vm %llu%s%s\n",
 			   mockgpu_heap_page(alloc, 0),
 			   mockgpu_heap_page(alloc, alloc->npages - 1),
 			   alloc->npages * (PAGE_SIZE / SZ_1K),
 			   alloc->vm_serial,
+			   alloc->plain ? " buffer" : "",
 			   alloc->nblocks > 1 ? " scattered" : "");
 	return 0;
 }

@@ -68,6 +68,11 @@ struct mockgpu_knobs {
  * @queues: the queues
  * @live_queues: how many there are now
  * @live_jobs: how many of their jobs have not ended
+ * @buffers_lock: protects @buffers; see buffer.c
+ * @buffers: the GEM buffers
+ * @buffer_pages: how many pages they have of system memory, or could have
+ * @live_buffers: how many there are now
+ * @live_binds: how often they are bound now
  * @faults: page faults of jobs that were handled
  * @stale_faults: those that nobody waited for any more
  * @populate_lock: protects @populate_serial and @populate_calls
@@ -96,6 +101,11 @@ struct mockgpu_device {
 	struct list_head queues;
 	atomic_t live_queues;
 	atomic_t live_jobs;
+	struct mutex buffers_lock;	/* see buffer.c */
+	struct list_head buffers;
+	atomic_long_t buffer_pages;
+	atomic_t live_buffers;
+	atomic_t live_binds;
 	atomic64_t faults;
 	atomic64_t stale_faults;
 	spinlock_t populate_lock;	/* a leaf inside of mmap_lock */

@@ -13,14 +13,18 @@
 #include <drm/drm.h>
 #include <drm/drm_drv.h>
 #include <drm/drm_file.h>
+#include <drm/drm_gem.h>
 #include <drm/drm_gpusvm.h>
 #include <drm/drm_ioctl.h>
 #include <drm/drm_managed.h>
+#include <drm/drm_prime.h>
 #include <drm/drm_print.h>
 #include <drm/mockgpu_drm.h>
 
 #include "access.h"
 #include "attr.h"
+#include "bind.h"
+#include "buffer.h"
 #include "clear.h"
 #include "compat/compat.h"
 #include "compat/fdinfo.h"
@@ -29,6 +33,7 @@
 #include "drv.h"
 #include "evict.h"
 #include "exec.h"
+#include "gem.h"
 #include "hw/hw.h"
 #include "linger.h"
 #include "pagemap.h"
@@ -72,6 +77,12 @@ static const struct drm_ioctl_desc mockgpu_ioctls[] = {
 			  DRM_RENDER_ALLOW),
 	DRM_IOCTL_DEF_DRV(MOCKGPU_PREFETCH, mockgpu_prefetch_ioctl,
 			  DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(MOCKGPU_GEM_CREATE, mockgpu_gem_create_ioctl,
+			  DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(MOCKGPU_GEM_MMAP_OFFSET,
+			  mockgpu_gem_mmap_offset_ioctl, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(MOCKGPU_VM_BIND, mockgpu_vm_bind_ioctl,
+			  DRM_RENDER_ALLOW),
 };
 
 static const struct file_operations mockgpu_fops = {
@@ -84,18 +95,25 @@ static const struct file_operations mockgpu_fops = {
 	.read = drm_read,
 	.llseek = noop_llseek,
 	GSB_FILE_SHOW_FDINFO(mockgpu_usage_show_file)
+	.mmap = mockgpu_gem_mmap,
 #ifdef FOP_UNSIGNED_OFFSET
 	.fop_flags = FOP_UNSIGNED_OFFSET,
 #endif
 };
 
 static const struct drm_driver mockgpu_drm_driver = {
-	.driver_features = DRIVER_RENDER | DRIVER_SYNCOBJ |
+	.driver_features = DRIVER_GEM | DRIVER_RENDER | DRIVER_SYNCOBJ |
 			   DRIVER_SYNCOBJ_TIMELINE,
 	.open = mockgpu_vm_open_file,
 	.postclose = mockgpu_vm_close_file,
 	.debugfs_init = mockgpu_debugfs_init,
 	GSB_DRIVER_SHOW_FDINFO(mockgpu_usage_show)
+	.dumb_create = mockgpu_gem_dumb_create,
+	/* The default nowadays, but not for Linux 6.1. */
+	.prime_handle_to_fd = drm_gem_prime_handle_to_fd,
+	.prime_fd_to_handle = drm_gem_prime_fd_to_handle,
+	.gem_prime_import = mockgpu_gem_import,
+	.gem_prime_import_sg_table = mockgpu_gem_import_sg_table,
 	.ioctls = mockgpu_ioctls,
 	.num_ioctls = ARRAY_SIZE(mockgpu_ioctls),
 	.fops = &mockgpu_fops,
@@ -130,6 +148,8 @@ static int mockgpu_drv_init(struct mockgpu_device *mdev)
 	INIT_LIST_HEAD(&mdev->vms);
 	mutex_init(&mdev->queues_lock);
 	INIT_LIST_HEAD(&mdev->queues);
+	mutex_init(&mdev->buffers_lock);
+	INIT_LIST_HEAD(&mdev->buffers);
 
 	mockgpu_heap_init(&mdev->heap, config->vram_size >> PAGE_SHIFT);
 	ret = drmm_add_action_or_reset(&mdev->drm, mockgpu_drv_destroy_heap,
@@ -251,6 +271,7 @@ void mockgpu_drv_unbind(struct mockgpu_device *mdev)
 	mockgpu_hold_drop(mdev);
 	mockgpu_queue_end_all(mdev);
 	mockgpu_vm_clear_all(mdev);
+	mockgpu_buffer_close_all(mdev);
 	while (!mockgpu_evict_for_unbind(mdev))
 		if (mockgpu_drv_may_linger(mdev) && mockgpu_linger_start(mdev))
 			return;

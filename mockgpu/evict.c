@@ -16,6 +16,7 @@
 #include <drm/mockgpu_drm.h>
 
 #include "args.h"
+#include "buffer.h"
 #include "device.h"
 #include "evict.h"
 #include "heap.h"
@@ -24,6 +25,12 @@
 
 #define MOCKGPU_EVICT_PAUSE	(HZ / 20)
 #define MOCKGPU_EVICT_PATIENCE	(10 * HZ)
+
+static int mockgpu_evict_any(struct mockgpu_alloc *alloc)
+{
+	return alloc->plain ? mockgpu_buffer_evict(alloc) :
+			      drm_pagemap_evict_to_ram(&alloc->devmem);
+}
 
 /**
  * mockgpu_evict_alloc() - bring one allocation home
@@ -40,7 +47,7 @@ int mockgpu_evict_alloc(struct mockgpu_alloc *alloc)
 	/* The frames are looked at, free or not, so they have to be there. */
 	if (!drm_dev_enter(&alloc->mdev->drm, &idx))
 		return -ENODEV;
-	ret = drm_pagemap_evict_to_ram(&alloc->devmem);
+	ret = mockgpu_evict_any(alloc);
 	drm_dev_exit(idx);
 
 	return ret;
@@ -233,7 +240,7 @@ unsigned long mockgpu_evict_round(struct mockgpu_device *mdev)
 	unsigned long pages;
 
 	while ((alloc = mockgpu_heap_next(&mdev->heap, alloc))) {
-		drm_pagemap_evict_to_ram(&alloc->devmem);
+		mockgpu_evict_any(alloc);
 		cond_resched();
 	}
 

@@ -18,6 +18,7 @@
 #include <linux/sizes.h>
 #include <linux/slab.h>
 
+#include "buffer.h"
 #include "clear.h"
 #include "devmem.h"
 #include "device.h"
@@ -71,6 +72,76 @@ void mockgpu_heap_fini(struct mockgpu_heap *heap)
 		drm_mm_takedown(&heap->space);
 }
 
+static struct mockgpu_alloc *mockgpu_heap_new_any(struct mockgpu_device *mdev)
+{
+	struct mockgpu_alloc *alloc = kzalloc(sizeof(*alloc), GFP_KERNEL);
+
+	if (!alloc)
+		return NULL;
+
+	alloc->mdev = mdev;
+	INIT_LIST_HEAD(&alloc->link);
+	INIT_LIST_HEAD(&alloc->lru);
+	alloc->busy_until = jiffies;
+	refcount_set(&alloc->refs, 1);
+	return alloc;
+}
+
+/**
+ * mockgpu_heap_new_plain() - make an allocation for a buffer, without pages yet
+ * @mdev: the device
+ *
+ * Context: Process context, may sleep.
+ * Return: an allocation with a reference for the caller, or NULL.
+ */
+struct mockgpu_alloc *mockgpu_heap_new_plain(struct mockgpu_device *mdev)
+{
+	struct mockgpu_alloc *alloc = mockgpu_heap_new_any(mdev);
+
+	if (alloc)
+		alloc->plain = true;
+	return alloc;
+}
+
+/**
+ * mockgpu_heap_set_buffer() - which buffer is in an allocation
+ * @alloc: the allocation, made by mockgpu_heap_new_plain()
+ * @buffer: the buffer, or NULL
+ *
+ * Context: Process context.
+ */
+void mockgpu_heap_set_buffer(struct mockgpu_alloc *alloc,
+			     struct mockgpu_buffer *buffer)
+{
+	struct mockgpu_heap *heap = &alloc->mdev->heap;
+	unsigned long flags;
+
+	spin_lock_irqsave(&heap->lock, flags);
+	alloc->buffer = buffer;
+	spin_unlock_irqrestore(&heap->lock, flags);
+}
+
+/**
+ * mockgpu_heap_get_buffer() - find the buffer that is in an allocation
+ * @alloc: the allocation; the caller has a reference
+ *
+ * Context: Process context.
+ * Return: the buffer with a reference, or NULL.
+ */
+struct mockgpu_buffer *mockgpu_heap_get_buffer(struct mockgpu_alloc *alloc)
+{
+	struct mockgpu_heap *heap = &alloc->mdev->heap;
+	struct mockgpu_buffer *buffer;
+	unsigned long flags;
+
+	spin_lock_irqsave(&heap->lock, flags);
+	buffer = alloc->buffer;
+	if (buffer && !kref_get_unless_zero(&buffer->base.refcount))
+		buffer = NULL;
+	spin_unlock_irqrestore(&heap->lock, flags);
+	return buffer;
+}
+
 /**
  * mockgpu_heap_new() - make an allocation that has no pages yet
  * @dpagemap: the drm_pagemap of the device; the caller has a reference
@@ -87,17 +158,12 @@ struct mockgpu_alloc *mockgpu_heap_new(struct drm_pagemap *dpagemap,
 				       unsigned long npages, u64 vm_serial)
 {
 	struct mockgpu_device *mdev = mockgpu_pagemap_device(dpagemap);
-	struct mockgpu_alloc *alloc = kzalloc(sizeof(*alloc), GFP_KERNEL);
+	struct mockgpu_alloc *alloc = mockgpu_heap_new_any(mdev);
 
 	if (!alloc)
 		return ERR_PTR(-ENOMEM);
 
-	alloc->mdev = mdev;
 	alloc->vm_serial = vm_serial;
-	INIT_LIST_HEAD(&alloc->link);
-	INIT_LIST_HEAD(&alloc->lru);
-	alloc->busy_until = jiffies;
-	refcount_set(&alloc->refs, 1);
 	drm_pagemap_devmem_init(&alloc->devmem,
 				mockgpu_hw_dma_device(mdev->hw), mm,
 				mockgpu_devmem_ops(mdev), dpagemap,

@@ -10,6 +10,7 @@
 #include <drm/drm_mm.h>
 #include <drm/drm_pagemap.h>
 
+struct mockgpu_buffer;
 struct mockgpu_device;
 
 /**
@@ -57,6 +58,8 @@ struct mockgpu_block {
 /**
  * struct mockgpu_alloc - VRAM that a process uses
  * @devmem: what the SVM module sees
+ * @plain: it is not the SVM module's but a buffer's
+ * @buffer: the buffer's, once it uses it and until it does not any more
  * @mdev: the device; it stays while there are pages
  * @refs: references: the SVM module's until devmem_release, those of whoever
  *	found it, and that of a clear that is still to happen
@@ -77,6 +80,8 @@ struct mockgpu_block {
  */
 struct mockgpu_alloc {
 	struct drm_pagemap_devmem devmem;
+	bool plain;
+	struct mockgpu_buffer *buffer;
 	struct mockgpu_device *mdev;
 	refcount_t refs;
 	struct list_head link;
@@ -100,6 +105,10 @@ void mockgpu_heap_fini(struct mockgpu_heap *heap);
 struct mockgpu_alloc *mockgpu_heap_new(struct drm_pagemap *dpagemap,
 				       struct mm_struct *mm,
 				       unsigned long npages, u64 vm_serial);
+struct mockgpu_alloc *mockgpu_heap_new_plain(struct mockgpu_device *mdev);
+void mockgpu_heap_set_buffer(struct mockgpu_alloc *alloc,
+			     struct mockgpu_buffer *buffer);
+struct mockgpu_buffer *mockgpu_heap_get_buffer(struct mockgpu_alloc *alloc);
 int mockgpu_heap_take(struct mockgpu_alloc *alloc, unsigned long npages);
 unsigned long mockgpu_heap_page(const struct mockgpu_alloc *alloc,
 				unsigned long i);

@@ -79,7 +79,9 @@ int mockgpu_place_on_fault(struct mockgpu_vm *vm, unsigned long addr)
 	struct mockgpu_attr_values values;
 	int ret;
 
-	ret = mockgpu_svm_look_attr(&vm->svm, addr, &values);
+	ret = mockgpu_svm_look_placement(&vm->svm, addr, &values);
+	if (ret == -ENOENT)
+		return 0;
 	if (ret || values.values[MOCKGPU_ATTR_PREFERRED] != MOCKGPU_PREFER_DEVICE)
 		return ret;
 

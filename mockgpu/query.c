@@ -136,6 +136,8 @@ void mockgpu_query_counters(struct mockgpu_device *mdev, u64 *values)
 	values[MOCKGPU_COUNTER_DEVICE_FAULTS] = atomic64_read(&mdev->faults);
 	values[MOCKGPU_COUNTER_STALE_FAULTS] =
 		atomic64_read(&mdev->stale_faults);
+	values[MOCKGPU_COUNTER_LIVE_BUFFERS] = atomic_read(&mdev->live_buffers);
+	values[MOCKGPU_COUNTER_LIVE_BINDS] = atomic_read(&mdev->live_binds);
 	values[MOCKGPU_COUNTER_EVICTIONS] =
 		mockgpu_heap_evictions(&mdev->heap);
 }

@@ -10,6 +10,7 @@
 #include <linux/slab.h>
 
 #include "atomic.h"
+#include "bind.h"
 #include "device.h"
 #include "hw/hw.h"
 #include "pagemap.h"
@@ -44,6 +45,8 @@ int mockgpu_svm_init(struct mockgpu_svm *svm, struct mockgpu_device *mdev,
 
 	svm->mdev = mdev;
 	mockgpu_exclusives_init(&svm->exclusives);
+	svm->binds = RB_ROOT_CACHED;
+	svm->bind_count = 0;
 	svm->mmu = mockgpu_hw_mmu_create(mdev->hw);
 	if (!svm->mmu)
 		return -ENOMEM;
@@ -63,8 +66,16 @@ destroy_mmu:
 	return ret;
 }
 
-static void mockgpu_svm_forget(struct mockgpu_svm *svm, unsigned long start,
-			       unsigned long end)
+/**
+ * mockgpu_svm_forget() - forget what the device had of a range
+ * @svm: the mirror; the caller has the lock of its space
+ * @start: user address, a multiple of the page size
+ * @end: user address, likewise
+ *
+ * Context: Process context, may sleep.
+ */
+void mockgpu_svm_forget(struct mockgpu_svm *svm, unsigned long start,
+			unsigned long end)
 {
 	struct drm_gpusvm_notifier *notifier, *next_notifier;
 	struct mockgpu_space *space = svm->space;
@@ -142,6 +153,32 @@ int mockgpu_svm_look_attr(struct mockgpu_svm *svm, unsigned long addr,
 	values->end = min(values->end, mockgpu_svm_base(svm)->mm->task_size);
 	mutex_unlock(&svm->space->lock);
 	return 0;
+}
+
+/**
+ * mockgpu_svm_look_placement() - where is memory to be around an address
+ * @svm: the mirror
+ * @addr: user address
+ * @values: filled; of the range, no part is bound to a buffer
+ *
+ * Context: Process context, may sleep; no lock of @svm held.
+ * Return: 0, -ENOENT a buffer is bound at @addr, -EINTR the caller was killed.
+ */
+int mockgpu_svm_look_placement(struct mockgpu_svm *svm, unsigned long addr,
+			       struct mockgpu_attr_values *values)
+{
+	struct mockgpu_bind_gap gap;
+	int ret;
+
+	ret = mutex_lock_killable(&svm->space->lock);
+	if (ret)
+		return ret;
+	gap = mockgpu_bind_look(svm, addr);
+	mockgpu_attrs_look(&svm->space->attrs, addr, values);
+	values->start = max(values->start, gap.start);
+	values->end = min(values->end, gap.end);
+	mutex_unlock(&svm->space->lock);
+	return gap.bound ? -ENOENT : 0;
 }
 
 /**
@@ -340,9 +377,17 @@ static int mockgpu_svm_fault_locked(struct mockgpu_svm *svm,
 	unsigned long task_size = mockgpu_svm_base(svm)->mm->task_size;
 	unsigned long page = PAGE_ALIGN_DOWN(want->addr);
 	struct mockgpu_attr_values attrs;
+	struct mockgpu_bind_gap gap;
 	int ret = -E2BIG;
 
+	gap = mockgpu_bind_look(svm, want->addr);
+	if (gap.bound) {
+		want->end = gap.end;
+		return mockgpu_bind_fault(svm, want->addr);
+	}
 	mockgpu_attrs_look(&svm->space->attrs, want->addr, &attrs);
+	attrs.start = max(attrs.start, gap.start);
+	attrs.end = min(attrs.end, gap.end);
 	if (attrs.values[MOCKGPU_ATTR_READ_ONLY] && want->write)
 		return -EFAULT;
 	if (attrs.values[MOCKGPU_ATTR_PREFERRED] == MOCKGPU_PREFER_SYSTEM &&

@@ -15,6 +15,7 @@
 #include <drm/drm_pagemap.h>
 #include <drm/mockgpu_drm.h>
 
+#include "bind.h"
 #include "device.h"
 #include "file.h"
 #include "mirror.h"
@@ -33,6 +34,7 @@ static void mockgpu_vm_free(struct kref *refs)
 	struct mockgpu_vm *vm = container_of(refs, struct mockgpu_vm, refs);
 	struct mockgpu_device *mdev = vm->mdev;
 
+	mockgpu_bind_remove_all(&vm->svm);
 	mutex_lock(&mdev->vms_lock);
 	mockgpu_svm_clear(&vm->svm);
 	list_del(&vm->link);

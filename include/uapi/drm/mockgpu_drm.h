@@ -34,6 +34,9 @@ extern "C" {
 #define DRM_MOCKGPU_SET_ATTR	0x0b
 #define DRM_MOCKGPU_GET_ATTR	0x0c
 #define DRM_MOCKGPU_PREFETCH	0x0d
+#define DRM_MOCKGPU_GEM_CREATE	0x10
+#define DRM_MOCKGPU_GEM_MMAP_OFFSET	0x11
+#define DRM_MOCKGPU_VM_BIND	0x12
 
 /**
  * enum drm_mockgpu_tier - what kind of VRAM the device has
@@ -284,6 +287,8 @@ struct drm_mockgpu_residency {
  * @MOCKGPU_COUNTER_DEVICE_FAULTS: page faults of jobs that were handled
  * @MOCKGPU_COUNTER_STALE_FAULTS: those that nobody waited for any more
  * @MOCKGPU_COUNTER_EVICTIONS: allocations that left VRAM to make room for others
+ * @MOCKGPU_COUNTER_LIVE_BUFFERS: GEM buffers now
+ * @MOCKGPU_COUNTER_LIVE_BINDS: how often they are bound now
  * @MOCKGPU_COUNTER_COUNT: how many there are
  *
  * The page and fault counts, LIVE_DEVICE_PAGES and LIVE_ZDD come from the SVM
@@ -310,6 +315,8 @@ enum drm_mockgpu_counter {
 	MOCKGPU_COUNTER_DEVICE_FAULTS = 17,
 	MOCKGPU_COUNTER_STALE_FAULTS = 18,
 	MOCKGPU_COUNTER_EVICTIONS = 19,
+	MOCKGPU_COUNTER_LIVE_BUFFERS = 20,
+	MOCKGPU_COUNTER_LIVE_BINDS = 21,
 	MOCKGPU_COUNTER_COUNT
 };
 
@@ -601,6 +608,91 @@ struct drm_mockgpu_prefetch {
 	__u64 size;
 };
 
+/* The buffer is in VRAM whenever the device uses it and there is room. */
+#define MOCKGPU_GEM_VRAM	(1ULL << 0)
+
+/**
+ * struct drm_mockgpu_gem_create - make a GEM buffer, all zeroes
+ * @size: bytes, a multiple of the page size, not 0
+ * @flags: MOCKGPU_GEM_VRAM or 0
+ * @handle: out: its handle; in: 0
+ * @pad: 0
+ *
+ * VRAM is taken when the device first uses the buffer. When others need it, or the
+ * CPU or another device uses the buffer, it comes home as a whole. It goes back with
+ * the first use by the device after it was bound again, after the last other device
+ * has let it go or after others took its VRAM, but not within a tenth of a second
+ * after a use by the CPU. What was exported stays at home for as long as somebody is
+ * attached.
+ *
+ * Errors: -EOPNOTSUPP the device has no VRAM, -ENOSPC it has less than that,
+ * -ENOMEM also when all buffers of the device together would be more than half of
+ * the memory, -ENODEV the device is gone.
+ */
+struct drm_mockgpu_gem_create {
+	__u64 size;
+	__u64 flags;
+	__u32 handle;
+	__u32 pad;
+};
+
+/**
+ * struct drm_mockgpu_gem_mmap_offset - where in the file to map a buffer
+ * @handle: the buffer
+ * @pad: 0
+ * @offset: out: for mmap(), which has to be shared (-EINVAL); in: 0
+ *
+ * A mapping stays good when the device goes away.
+ *
+ * Errors: -ENOENT no such buffer, -EOPNOTSUPP it comes from elsewhere: map it
+ * there.
+ */
+struct drm_mockgpu_gem_mmap_offset {
+	__u32 handle;
+	__u32 pad;
+	__u64 offset;
+};
+
+/**
+ * enum drm_mockgpu_bind_op - what VM_BIND does
+ * @MOCKGPU_BIND: the device finds the buffer at the addresses
+ * @MOCKGPU_UNBIND: no longer
+ */
+enum drm_mockgpu_bind_op {
+	MOCKGPU_BIND = 0,
+	MOCKGPU_UNBIND = 1,
+};
+
+/**
+ * struct drm_mockgpu_vm_bind - bind a part of a buffer at addresses of a VM
+ * @vm_id: the VM
+ * @op: an &enum drm_mockgpu_bind_op
+ * @handle: the buffer; for UNBIND 0
+ * @pad: 0
+ * @offset: where the part begins, a multiple of the page size; for UNBIND 0
+ * @addr: where to bind it
+ * @size: bytes
+ *
+ * At the addresses the device finds the buffer, in all of its commands, and not
+ * what the process has mapped there; attributes do not apply. The binding keeps the
+ * buffer when its handle is closed, and goes with the VM. UNBIND takes the
+ * addresses of one BIND, no more and no less.
+ *
+ * Errors: -ENOENT no such buffer or binding, -EEXIST something is bound at some of
+ * the addresses, -EINVAL also for a part that is not in the buffer, -EBUSY the VM
+ * has 4096 bindings, -EOPNOTSUPP it is a VM with MOCKGPU_VM_SHARED, -ENOMEM,
+ * -EINTR the caller was killed.
+ */
+struct drm_mockgpu_vm_bind {
+	__u32 vm_id;
+	__u32 op;
+	__u32 handle;
+	__u32 pad;
+	__u64 offset;
+	__u64 addr;
+	__u64 size;
+};
+
 #define DRM_IOCTL_MOCKGPU_QUERY \
 	DRM_IOWR(DRM_COMMAND_BASE + DRM_MOCKGPU_QUERY, struct drm_mockgpu_query)
 #define DRM_IOCTL_MOCKGPU_VM_CREATE \
@@ -629,6 +721,12 @@ struct drm_mockgpu_prefetch {
 	DRM_IOWR(DRM_COMMAND_BASE + DRM_MOCKGPU_GET_ATTR, struct drm_mockgpu_attr_range)
 #define DRM_IOCTL_MOCKGPU_PREFETCH \
 	DRM_IOW(DRM_COMMAND_BASE + DRM_MOCKGPU_PREFETCH, struct drm_mockgpu_prefetch)
+#define DRM_IOCTL_MOCKGPU_GEM_CREATE \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_MOCKGPU_GEM_CREATE, struct drm_mockgpu_gem_create)
+#define DRM_IOCTL_MOCKGPU_GEM_MMAP_OFFSET \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_MOCKGPU_GEM_MMAP_OFFSET, struct drm_mockgpu_gem_mmap_offset)
+#define DRM_IOCTL_MOCKGPU_VM_BIND \
+	DRM_IOW(DRM_COMMAND_BASE + DRM_MOCKGPU_VM_BIND, struct drm_mockgpu_vm_bind)
 
 #if defined(__cplusplus)
 }
