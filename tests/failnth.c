@@ -112,9 +112,9 @@ static const char *find_leak(const struct gpu *gpu, const uint64_t before[], uin
 	uint64_t now[MOCKGPU_COUNTER_COUNT] = { };
 
 	CHECK_OK(gpu_counters(gpu, now));
-	for (int i = MOCKGPU_COUNTER_LIVE_VRAM_PAGES; i < MOCKGPU_COUNTER_COUNT; i++) {
+	for (int i = 0; i < MOCKGPU_COUNTER_COUNT; i++) {
 		*count = now[i] - before[i];
-		if (now[i] > before[i])
+		if (gpu_counter_is_live(i) && now[i] > before[i])
 			return gpu_counter_name(i);
 	}
 	CHECK_EQ(now[MOCKGPU_COUNTER_DEVICE_ERRORS], before[MOCKGPU_COUNTER_DEVICE_ERRORS]);

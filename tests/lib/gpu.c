@@ -256,6 +256,11 @@ const char *gpu_tier_name(unsigned int tier)
 	return tier < sizeof(names) / sizeof(*names) ? names[tier] : "unknown";
 }
 
+int gpu_counter_is_live(unsigned int counter)
+{
+	return !strncmp(gpu_counter_name(counter), "live ", strlen("live "));
+}
+
 const char *gpu_counter_name(unsigned int counter)
 {
 	static const char *const names[MOCKGPU_COUNTER_COUNT] = {
@@ -278,6 +283,9 @@ const char *gpu_counter_name(unsigned int counter)
 		[MOCKGPU_COUNTER_LIVE_JOBS] = "live jobs",
 		[MOCKGPU_COUNTER_DEVICE_FAULTS] = "device faults",
 		[MOCKGPU_COUNTER_STALE_FAULTS] = "stale faults",
+		[MOCKGPU_COUNTER_EVICTIONS] = "evictions",
+		[MOCKGPU_COUNTER_LIVE_BUFFERS] = "live buffers",
+		[MOCKGPU_COUNTER_LIVE_BINDS] = "live bindings",
 	};
 
 	return counter < MOCKGPU_COUNTER_COUNT ? names[counter] : "unknown";

@@ -55,6 +55,8 @@ int gpu_evict_device(const struct gpu *gpu, uint32_t vm);
 
 const char *gpu_tier_name(unsigned int tier);
 const char *gpu_counter_name(unsigned int counter);
+/* Of what there is now, and not of what has happened so far. */
+int gpu_counter_is_live(unsigned int counter);
 
 static inline int gpu_has_vram(const struct gpu *gpu)
 {

@@ -320,8 +320,8 @@ static int find_leak(struct monitor *monitor, uint64_t now[])
 {
 	if (gpu_counters(&monitor->gpu, now))
 		return -1;
-	for (int i = MOCKGPU_COUNTER_LIVE_VRAM_PAGES; i <= MOCKGPU_COUNTER_LIVE_JOBS; i++)
-		if (now[i] > monitor->before[i])
+	for (int i = 0; i < MOCKGPU_COUNTER_COUNT; i++)
+		if (gpu_counter_is_live(i) && now[i] > monitor->before[i])
 			return i;
 	return -1;
 }
