@@ -19,8 +19,8 @@ enum { KLOG_READ_ALL = 3, KLOG_SIZE = 10 };
 
 static void begin(struct gpu *gpu)
 {
-	CHECK_OK(knob_write_text(gpu, "errors", "0\n"));
-	CHECK_OK(knob_write_text(gpu, "error_state", "0\n"));
+	CHECK_OK(knob_write(gpu, "errors", "0\n"));
+	CHECK_OK(knob_write(gpu, "error_state", "0\n"));
 }
 
 /* Has the log a line about it? Older ones are of other tests and other names. */
@@ -69,7 +69,7 @@ static void end(const struct area *area)
 	knobs_off(area->gpu);
 	if (area->vm)
 		CHECK_OK(gpu_vm_destroy(area->gpu, area->vm));
-	CHECK_OK(knob_write_text(area->gpu, "errors", "0\n"));
+	CHECK_OK(knob_write(area->gpu, "errors", "0\n"));
 }
 
 static void cheat(const struct area *area, const char *knob)
@@ -235,7 +235,7 @@ static void error_state(struct gpu *gpu)
 	CHECK(state);
 	if (!strstr(state, where) || !strstr(state, " vm ") || !strstr(state, "stale_translation"))
 		FAIL("no%s in %s", where, state);
-	CHECK_OK(knob_write_text(gpu, "error_state", "0\n"));
+	CHECK_OK(knob_write(gpu, "error_state", "0\n"));
 	state = knob_text(gpu, "error_state");
 	CHECK(!state || !*state);
 	end(&area);

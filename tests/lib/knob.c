@@ -63,14 +63,6 @@ const char *file_line(const char *path, char *line, size_t size)
 	return line;
 }
 
-int knob_write_text(const struct gpu *gpu, const char *name, const char *text)
-{
-	char path[128];
-
-	knob_path(gpu, name, path, sizeof(path));
-	return file_write(path, text);
-}
-
 char *knob_text(const struct gpu *gpu, const char *name)
 {
 	char path[128], *text = NULL;
@@ -87,13 +79,20 @@ char *knob_text(const struct gpu *gpu, const char *name)
 	return text;
 }
 
-int knob_set(const struct gpu *gpu, const char *name, uint32_t value)
+int knob_write(const struct gpu *gpu, const char *name, const char *text)
 {
-	char path[128], text[16];
+	char path[128];
 
 	knob_path(gpu, name, path, sizeof(path));
-	snprintf(text, sizeof(text), "%u\n", value);
 	return file_write(path, text);
+}
+
+int knob_set(const struct gpu *gpu, const char *name, uint32_t value)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u\n", value);
+	return knob_write(gpu, name, text);
 }
 
 int knob_get(const struct gpu *gpu, const char *name, uint32_t *value)
@@ -118,4 +117,23 @@ void knobs_off(const struct gpu *gpu)
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		knob_set(gpu, names[i], 0);
+}
+
+static int tell_driver(const char *what, unsigned int index)
+{
+	char path[64], name[32];
+
+	snprintf(path, sizeof(path), "/sys/bus/platform/drivers/mockgpu/%s", what);
+	snprintf(name, sizeof(name), "mockgpu.%u", index);
+	return file_write(path, name);
+}
+
+int device_unbind(unsigned int index)
+{
+	return tell_driver("unbind", index);
+}
+
+int device_bind(unsigned int index)
+{
+	return tell_driver("bind", index);
 }

@@ -13,8 +13,8 @@
  * fail_dma_map and fail_copy count operations down: n makes the n-th next fail.
  */
 int knob_set(const struct gpu *gpu, const char *name, uint32_t value);
+int knob_write(const struct gpu *gpu, const char *name, const char *text);
 int knob_get(const struct gpu *gpu, const char *name, uint32_t *value);
-int knob_write_text(const struct gpu *gpu, const char *name, const char *text);
 /* All of a file of the device in debugfs, to be freed; NULL when it cannot be read. */
 char *knob_text(const struct gpu *gpu, const char *name);
 /* Switches all of them off. */
@@ -23,5 +23,9 @@ void knobs_off(const struct gpu *gpu);
 /* The first line of a file without its end; "" when it cannot be read. */
 const char *file_line(const char *path, char *line, size_t size);
 int file_write(const char *path, const char *text);
+
+/* Takes the driver from a device and gives it back; 0 or a negative errno. Needs root. */
+int device_unbind(unsigned int index);
+int device_bind(unsigned int index);
 
 #endif

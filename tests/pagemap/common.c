@@ -110,14 +110,6 @@ void device_file(const struct gpu *gpu, const char *name, char *path, size_t siz
 	snprintf(path, size, "/sys/kernel/debug/dri/%u/%s", card_number(gpu), name);
 }
 
-int knob_write(const struct gpu *gpu, const char *name, const char *text)
-{
-	char path[128];
-
-	device_file(gpu, name, path, sizeof(path));
-	return file_write(path, text);
-}
-
 uint8_t *area_map(const struct area *area)
 {
 	uint8_t *map = malloc(area->size / PAGE);
@@ -194,25 +186,6 @@ void group_remove(const struct group *group)
 
 	while (rmdir(group->path) && seconds_now() - begin < patience(BOUND_SECONDS))
 		sleep_ms(10);
-}
-
-static int tell_driver(const char *what, unsigned int index)
-{
-	char path[64], name[32];
-
-	snprintf(path, sizeof(path), "/sys/bus/platform/drivers/mockgpu/%s", what);
-	snprintf(name, sizeof(name), "mockgpu.%u", index);
-	return file_write(path, name);
-}
-
-int device_unbind(unsigned int index)
-{
-	return tell_driver("unbind", index);
-}
-
-int device_bind(unsigned int index)
-{
-	return tell_driver("bind", index);
 }
 
 void join_in_time(pid_t pid, const char *what)

@@ -42,9 +42,8 @@ void wait_for_counter(const struct gpu *gpu, unsigned int which, uint64_t value)
 /* Until pages are mapped for the copy engine, which is slow or held. */
 void wait_for_copy(const struct gpu *gpu);
 
-/* Files of the device in debugfs; knobs that take words. */
+/* Files of the device in debugfs. */
 void device_file(const struct gpu *gpu, const char *name, char *path, size_t size);
-int knob_write(const struct gpu *gpu, const char *name, const char *text);
 
 /* Where each page of an area is, an enum drm_mockgpu_residency_kind; to be freed. */
 uint8_t *area_map(const struct area *area);
@@ -70,10 +69,6 @@ void group_enter(const struct group *group);
 void group_set(const struct group *group, const char *file, uint64_t value);
 uint64_t group_get(const struct group *group, const char *file);
 void group_remove(const struct group *group);
-
-/* Takes the driver from a device and gives it back; 0 or a negative errno. Needs root. */
-int device_unbind(unsigned int index);
-int device_bind(unsigned int index);
 
 /* Is this process a thing that ends by itself within the bound? */
 void join_in_time(pid_t pid, const char *what);
