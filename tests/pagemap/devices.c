@@ -313,7 +313,7 @@ static void shared_and_mixed(struct gpu *gpu)
 	area_check_cpu(area);
 }
 
-/* A device is full: another one may have what it cannot take. */
+/* A device is full: it gives up something, and another one may have what it has. */
 static void overflow(struct gpu *gpu)
 {
 	size_t vram = vram_bytes(gpu, 512 * MIB);
@@ -322,7 +322,9 @@ static void overflow(struct gpu *gpu)
 
 	area_populate(area);
 	rest = area_filled(gpu, 8 * MIB, 0, MEM_SMALL);
-	CHECK_RET(gpu_populate(gpu, rest.vm, rest.mem, rest.size), -ENOSPC);
+	area_populate(&rest);
+	CHECK(area_pages(area, MOCKGPU_PAGE_DEVICE) <= (vram - rest.size) / PAGE);
+	area_check_device(area);
 	rest.gpu = &table->gpus[1];
 	rest.vm = table->areas[1].vm;
 	area_populate(&rest);
