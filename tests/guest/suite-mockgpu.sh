@@ -57,13 +57,29 @@ run_tier() {
 	with_prefix "$(tier)-" run_tests read-files-during-unbind unload-after
 }
 
+# With little VRAM, that is soon full, or none.
+run_small() {
+	unload_if_loaded
+	modprobe mockgpu test_knobs=1 devices=2 "$@" 2>/dev/null || return
+	guest-fix-dri
+	with_prefix "$(tier)-" "$TESTS/oversubscribe"
+	with_prefix "$(tier)-" "$TESTS/buffers"
+	with_prefix "$(tier)-small-" run_tests unload-after
+}
+
 main() {
 	local first
+	modprobe udmabuf 2>/dev/null
 	run_tier tier=auto
+	run_small tier=auto vram_size=16M
 	modprobe mockgpu
 	first=$(tier)
-	[[ $first != private ]] || run_tier tier=coherent
+	if [[ $first == private ]]; then
+		run_tier tier=coherent
+		run_small tier=coherent vram_size=16M
+	fi
 	run_tier tier=system
+	run_small tier=system
 }
 
 main
