@@ -12,12 +12,10 @@
  * take. Who has room_lock, to make room, only tries to lock a buffer.
  * mockgpu_device.buffers_lock is a leaf.
  */
-#include <linux/dma-buf.h>
 #include <linux/dma-fence.h>
 #include <linux/dma-mapping.h>
 #include <linux/jiffies.h>
 #include <linux/mm.h>
-#include <linux/module.h>
 #include <linux/shmem_fs.h>
 #include <linux/slab.h>
 
@@ -31,8 +29,6 @@
 #include "heap.h"
 #include "hw/hw.h"
 #include "room.h"
-
-MODULE_INFO(import_ns, "DMA_BUF");
 
 /* How long what the CPU used is left at home. */
 #define MOCKGPU_BUFFER_HOME	(HZ / 10)
@@ -166,6 +162,7 @@ struct mockgpu_buffer *mockgpu_buffer_import(struct mockgpu_device *mdev,
 		return ERR_PTR(ret);
 	}
 	buffer->import = sgt;
+	buffer->imported = true;
 	mockgpu_buffer_add(mdev, buffer);
 	return buffer;
 }
@@ -220,7 +217,7 @@ static void mockgpu_buffer_unmap_some(struct mockgpu_buffer *buffer,
 /* The addresses of what came from elsewhere are not ours to unmap. */
 static void mockgpu_buffer_unmap(struct mockgpu_buffer *buffer)
 {
-	if (buffer->dma && !buffer->base.import_attach)
+	if (buffer->dma && !buffer->imported)
 		mockgpu_buffer_unmap_some(buffer,
 					  mockgpu_buffer_npages(buffer));
 }
@@ -402,7 +399,7 @@ int mockgpu_buffer_prepare(struct mockgpu_buffer *buffer)
 	int ret;
 
 	lockdep_assert_held(&buffer->lock);
-	if (buffer->base.import_attach)
+	if (buffer->imported)
 		return buffer->import ? 0 : -ENODEV;
 	if (buffer->alloc)
 		return 0;
@@ -503,6 +500,18 @@ int mockgpu_buffer_evict(struct mockgpu_alloc *alloc)
 	return ret;
 }
 
+/*
+ * Some exporters keep what they mapped for as long as there is an attachment. Nobody
+ * else looks at that any more: see mockgpu_gem_handle_to_fd().
+ */
+static void mockgpu_buffer_detach(struct mockgpu_buffer *buffer,
+				  struct sg_table *import)
+{
+	drm_prime_gem_destroy(&buffer->base, import);
+	buffer->base.import_attach = NULL;
+	buffer->base.resv = &buffer->base._resv;
+}
+
 /* The device has nothing of it any more. */
 static void mockgpu_buffer_close(struct mockgpu_buffer *buffer)
 {
@@ -515,8 +524,7 @@ static void mockgpu_buffer_close(struct mockgpu_buffer *buffer)
 	buffer->import = NULL;
 	mutex_unlock(&buffer->lock);
 	if (import)
-		dma_buf_unmap_attachment_unlocked(buffer->base.import_attach,
-						  import, DMA_BIDIRECTIONAL);
+		mockgpu_buffer_detach(buffer, import);
 }
 
 static struct mockgpu_buffer *
@@ -576,9 +584,10 @@ void mockgpu_buffer_free(struct drm_gem_object *obj)
 	if (buffer->alloc)
 		mockgpu_buffer_drop_alloc(buffer);
 	mockgpu_buffer_unmap(buffer);
-	if (obj->import_attach) {
+	if (buffer->imported) {
 		kvfree(buffer->dma);
-		drm_prime_gem_destroy(obj, buffer->import);
+		if (buffer->import)
+			mockgpu_buffer_detach(buffer, buffer->import);
 	} else {
 		mockgpu_buffer_drop_pages(buffer);
 		atomic_long_sub(mockgpu_buffer_npages(buffer),

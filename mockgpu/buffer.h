@@ -24,7 +24,8 @@ struct sg_table;
  * @pages: its pages in system memory, or NULL
  * @alloc: its pages in VRAM, or NULL
  * @dma: an address for each page for the device, or NULL
- * @import: of a buffer from elsewhere, its pages mapped for the device, or NULL
+ * @imported: it is from elsewhere
+ * @import: of such a buffer, its pages mapped for the device, until unbind
  * @binds: where it is bound
  */
 struct mockgpu_buffer {
@@ -37,6 +38,7 @@ struct mockgpu_buffer {
 	struct page **pages;
 	struct mockgpu_alloc *alloc;
 	dma_addr_t *dma;
+	bool imported;
 	struct sg_table *import;
 	struct list_head binds;
 };

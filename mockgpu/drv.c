@@ -109,9 +109,11 @@ static const struct drm_driver mockgpu_drm_driver = {
 	.debugfs_init = mockgpu_debugfs_init,
 	GSB_DRIVER_SHOW_FDINFO(mockgpu_usage_show)
 	.dumb_create = mockgpu_gem_dumb_create,
-	/* The default nowadays, but not for Linux 6.1. */
-	.prime_handle_to_fd = drm_gem_prime_handle_to_fd,
+	.prime_handle_to_fd = mockgpu_gem_handle_to_fd,
 	.prime_fd_to_handle = drm_gem_prime_fd_to_handle,
+#ifdef GSB_HAVE_GEM_PRIME_MMAP
+	.gem_prime_mmap = drm_gem_prime_mmap,
+#endif
 	.gem_prime_import = mockgpu_gem_import,
 	.gem_prime_import_sg_table = mockgpu_gem_import_sg_table,
 	.ioctls = mockgpu_ioctls,

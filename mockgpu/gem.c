@@ -59,7 +59,7 @@ static int mockgpu_gem_vmap(struct drm_gem_object *obj, struct iosys_map *map)
 	void *addr;
 	int ret;
 
-	if (obj->import_attach)
+	if (to_mockgpu_buffer(obj)->imported)
 		return -EOPNOTSUPP;
 	ret = mockgpu_buffer_pin(buffer);
 	if (ret)
@@ -106,6 +106,31 @@ int mockgpu_gem_mmap(struct file *file, struct vm_area_struct *vma)
 	if ((vma->vm_flags & (VM_SHARED | VM_MAYWRITE)) == VM_MAYWRITE)
 		return -EINVAL;
 	return drm_gem_mmap(file, vma);
+}
+
+/**
+ * mockgpu_gem_handle_to_fd() - export a buffer
+ * @drm: the device
+ * @file: the file
+ * @handle: the buffer
+ * @flags: of the file descriptor
+ * @fd: the file descriptor
+ *
+ * Once the device is gone nobody looks at the attachment of an imported one here.
+ *
+ * Context: Process context, may sleep.
+ * Return: 0, -ENODEV, or what drm_gem_prime_handle_to_fd() says.
+ */
+int mockgpu_gem_handle_to_fd(struct drm_device *drm, struct drm_file *file,
+			     u32 handle, u32 flags, int *fd)
+{
+	int idx, ret;
+
+	if (!drm_dev_enter(drm, &idx))
+		return -ENODEV;
+	ret = drm_gem_prime_handle_to_fd(drm, file, handle, flags, fd);
+	drm_dev_exit(idx);
+	return ret;
 }
 
 /**
@@ -247,7 +272,7 @@ int mockgpu_gem_mmap_offset_ioctl(struct drm_device *drm, void *data,
 	if (!obj)
 		return -ENOENT;
 
-	if (obj->import_attach)
+	if (to_mockgpu_buffer(obj)->imported)
 		ret = -EOPNOTSUPP;
 	else
 		args->offset = drm_vma_node_offset_addr(&obj->vma_node);

@@ -2,6 +2,8 @@
 #ifndef MOCKGPU_GEM_H
 #define MOCKGPU_GEM_H
 
+#include <linux/types.h>
+
 struct dma_buf;
 struct dma_buf_attachment;
 struct drm_device;
@@ -16,6 +18,8 @@ struct vm_area_struct;
 extern const struct drm_gem_object_funcs mockgpu_gem_funcs;
 
 int mockgpu_gem_mmap(struct file *file, struct vm_area_struct *vma);
+int mockgpu_gem_handle_to_fd(struct drm_device *drm, struct drm_file *file,
+			     u32 handle, u32 flags, int *fd);
 struct drm_gem_object *mockgpu_gem_import(struct drm_device *drm,
 					  struct dma_buf *dma_buf);
 struct drm_gem_object *

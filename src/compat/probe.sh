@@ -146,6 +146,7 @@ answers()
 	exported MAKE_EXCLUSIVE_RANGE make_device_exclusive_range
 	exported DRM_SHOW_FDINFO drm_show_fdinfo
 	header_has DRM_DRIVER_DATE 'char \*date;' drm/drm_drv.h
+	header_has GEM_PRIME_MMAP '(\*gem_prime_mmap)' drm/drm_drv.h
 }
 
 check_config
