@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
  * How often something happens in the kernel on behalf of this program: counters on
- * tracepoints, and on functions that have none. They take time, so they are never on
+ * tracepoints, and on functions that have none. They take time, so there are none
  * while it is measured.
  */
 #include <errno.h>
@@ -37,6 +37,7 @@ static const struct {
 };
 
 static int fds[EVENT_COUNT];
+static bool can[EVENT_COUNT];
 
 static long read_number(const char *path)
 {
@@ -55,6 +56,7 @@ static int open_event(struct perf_event_attr *attr)
 {
 	attr->size = sizeof(*attr);
 	attr->disabled = 1;
+	attr->inherit = 1;	/* by the threads of a row */
 	return syscall(SYS_perf_event_open, attr, 0, -1, -1, 0);
 }
 
@@ -96,21 +98,36 @@ static int open_first(const char *const sources[3])
 	return -1;
 }
 
+static void open_all(void)
+{
+	for (int i = 0; i < EVENT_COUNT; i++)
+		fds[i] = open_first(what[i].sources);
+}
+
+static void close_all(void)
+{
+	for (int i = 0; i < EVENT_COUNT; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+}
+
+/* Finds out what can be counted. */
 void count_open(void)
 {
 	/* It may be there already. */
 	mount("tracefs", TRACING, "tracefs", 0, NULL);
+	open_all();
 	for (int i = 0; i < EVENT_COUNT; i++) {
-		fds[i] = open_first(what[i].sources);
-		if (fds[i] < 0)
-			fprintf(stderr, "# %s cannot be counted on this machine: %s\n",
-				what[i].name, strerror(errno));
+		can[i] = fds[i] >= 0;
+		if (!can[i])
+			fprintf(stderr, "# %s cannot be counted on this machine\n", what[i].name);
 	}
+	close_all();
 }
 
 bool count_has(enum event event)
 {
-	return fds[event] >= 0;
+	return can[event];
 }
 
 const char *count_name(enum event event)
@@ -118,8 +135,10 @@ const char *count_name(enum event event)
 	return what[event].name;
 }
 
+/* What a counter is at takes longer as long as it exists, even if it does not count. */
 void count_start(void)
 {
+	open_all();
 	for (int i = 0; i < EVENT_COUNT; i++) {
 		if (fds[i] < 0)
 			continue;
@@ -138,4 +157,5 @@ void count_stop(uint64_t events[EVENT_COUNT])
 		if (read(fds[i], &events[i], sizeof(events[i])) != sizeof(events[i]))
 			events[i] = 0;
 	}
+	close_all();
 }
