@@ -35,6 +35,11 @@ struct bench {
 	unsigned long calls;	/* set by the row: how many there were */
 	int pipe[2];
 	size_t *order;		/* in which ranges are visited */
+	unsigned int threads;
+	struct team *team;	/* of that many, see threads.c */
+	uint64_t vram_size;	/* bytes, 0 for none */
+	int hmm;		/* the file, see hmm.c */
+	uint64_t hmm_copied;	/* bytes so far */
 };
 
 struct row {
@@ -51,6 +56,25 @@ struct row {
 	size_t largest;
 	bool needs_vram;
 	bool in_ranges;		/* size is the number of ranges times the page size */
+	bool in_threads;	/* size is the number of threads times the page size */
+};
+
+/*
+ * Whose memory is measured: that of the mock GPU, or of the kernel's HMM test module.
+ * Functions return 0 or -errno.
+ */
+struct target {
+	const char *name;
+	const struct row *rows;
+	size_t count;
+	int (*open)(struct bench *bench);
+	void (*close)(struct bench *bench);
+	/* A view of the address space, anew for each row. */
+	int (*begin)(struct bench *bench);
+	void (*end)(struct bench *bench);
+	/* Bytes that were copied so far, and what copying so many takes. */
+	uint64_t (*copied)(const struct bench *bench);
+	uint64_t (*copy_time)(size_t bytes);
 };
 
 struct result {
@@ -66,8 +90,20 @@ struct result {
 	int error;
 };
 
-extern const struct row rows[];
-extern const size_t rows_count;
+extern const struct target mock_target, hmm_target;
+
+/* memory.c */
+size_t pages_of(const struct bench *bench);
+size_t pieces_of(const struct bench *bench);
+int map_anew(struct bench *bench);
+void touch_all(struct bench *bench);
+
+/* threads.c */
+int prepare_team_gpu(struct bench *bench);
+int prepare_team_gpu_apart(struct bench *bench);
+int prepare_team_cpu(struct bench *bench);
+int run_team(struct bench *bench);
+void finish_team(struct bench *bench);
 
 /* count.c */
 void count_open(void);
@@ -79,6 +115,7 @@ void count_stop(uint64_t events[EVENT_COUNT]);
 /* copy.c */
 const char *copy_kind(void);
 uint64_t copy_time(size_t bytes);
+uint64_t copy_time_of_pages(size_t bytes);
 
 /* profile.c */
 bool profile_open(void);

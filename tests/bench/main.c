@@ -11,12 +11,16 @@
 
 #define ROUNDS		5
 #define ROUNDS_LARGE	3
+#define ROUNDS_LARGEST	1
 #define PROFILE_ROUNDS	20
 #define LARGEST		((size_t)1 << 30)
 #define LARGEST_RANGES	((size_t)1000000)
 
 static const size_t sizes[] = { 4 * KIB, 64 * KIB, 2 * MIB, 64 * MIB, LARGEST };
+static const unsigned int thread_counts[] = { 1, 2, 4, 8 };
 static const size_t range_counts[] = { 1, 1000, 10000, 100000, LARGEST_RANGES };
+
+static const struct target *target = &mock_target;
 
 static struct options {
 	const char *label;
@@ -41,11 +45,13 @@ static const char *const usage_text =
 "behind it. Run as root, alone on the machine.\n"
 "\n"
 "  --json          a JSON object for each row, instead of lines with tabs\n"
+"  --hmm           the kernel's HMM test module, instead of the mock GPU\n"
 "  --label NAME    first column of each row\n"
 "  --only NAME,... only these rows (--list says which there are)\n"
-"  --rounds N      the best of so many, instead of 5, of large ones 3\n"
+"  --rounds N      the best of so many, instead of 5, of large ones 3; of a profile\n"
+"                  the mean of so many, instead of 20\n"
 "  --profile       where in the kernel the time goes, instead of measuring\n"
-"  --variant NAME  only small, scattered, huge or ranges\n"
+"  --variant NAME  only small, scattered, huge, ranges or threads\n"
 "  --size BYTES    nothing larger (64 MiB)\n"
 "  --ranges N      no more ranges than that (10000)\n";
 
@@ -66,6 +72,7 @@ static void parse(int argc, char **argv)
 		{ "variant", required_argument, NULL, 'v' },
 		{ "size", required_argument, NULL, 's' },
 		{ "ranges", required_argument, NULL, 'r' },
+		{ "hmm", no_argument, NULL, 'H' },
 		{ "list", no_argument, NULL, 'L' },
 		{ "help", no_argument, NULL, 'h' },
 		{ }
@@ -82,6 +89,7 @@ static void parse(int argc, char **argv)
 		case 'v': options.variant = optarg; break;
 		case 's': options.most_bytes = strtoull(optarg, NULL, 0); break;
 		case 'r': options.most_ranges = strtoull(optarg, NULL, 0); break;
+		case 'H': target = &hmm_target; break;
 		case 'L': options.list = true; break;
 		case 'h': usage(0); break;
 		default: usage(2);
@@ -114,13 +122,18 @@ static void print_event(const struct result *result, int event)
 		fputs(options.json ? "null" : "-", stdout);
 }
 
+static unsigned int profile_rounds(void)
+{
+	return options.rounds ? options.rounds : PROFILE_ROUNDS;
+}
+
 static void print_profile(const struct result *result)
 {
 	char title[200];
 
 	snprintf(title, sizeof(title), "%s %s %s %zu", options.label, result->row->name,
 		 result->variant, result->size);
-	profile_print(title, PROFILE_ROUNDS);
+	profile_print(title, profile_rounds());
 }
 
 static void print_result(const struct result *result)
@@ -140,14 +153,6 @@ static void print_result(const struct result *result)
 		print_event(result, i);
 	puts(options.json ? "}" : "");
 	fflush(stdout);
-}
-
-static uint64_t bytes_copied(const struct bench *bench)
-{
-	uint64_t values[MOCKGPU_COUNTER_COUNT] = {};
-
-	gpu_counters(&bench->gpu, values);
-	return values[MOCKGPU_COUNTER_BYTES_COPIED_IN] + values[MOCKGPU_COUNTER_BYTES_COPIED_OUT];
 }
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -184,12 +189,12 @@ static int count_once(struct bench *bench, struct result *result)
 
 	if (err)
 		return err;
-	copied = bytes_copied(bench);
+	copied = target->copied(bench);
 	count_start();
 	result->row->run(bench);
 	count_stop(result->events);
-	result->copied = bytes_copied(bench) - copied;
-	result->copy = copy_time(result->copied);
+	result->copied = target->copied(bench) - copied;
+	result->copy = target->copy_time(result->copied);
 	result->calls = bench->calls;
 	return 0;
 }
@@ -198,7 +203,7 @@ static int profile(struct bench *bench, const struct row *row)
 {
 	int err = 0;
 
-	for (unsigned int i = 0; !err && i < PROFILE_ROUNDS; i++) {
+	for (unsigned int i = 0; !err && i < profile_rounds(); i++) {
 		err = row->prepare(bench);
 		if (err)
 			break;
@@ -228,7 +233,17 @@ static int measure(struct bench *bench, struct result *result)
 	return err;
 }
 
-/* A VM of its own, so that no row sees the ranges of another. */
+/*
+ * Address space that nothing else may get, and that is a part of no mapping a row
+ * makes.
+ */
+static int reserve(void *mem, size_t size)
+{
+	return mmap(mem, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE,
+		    -1, 0) == MAP_FAILED ? -errno : 0;
+}
+
+/* A view of its own, so that no row sees the ranges of another. */
 static void run_variant(struct bench *bench, const struct row *row, const char *variant)
 {
 	struct result result = { .row = row, .variant = variant, .size = bench->size };
@@ -237,12 +252,12 @@ static void run_variant(struct bench *bench, const struct row *row, const char *
 	if (options.variant && strcmp(options.variant, variant))
 		return;
 	fprintf(stderr, "# %s %s %s %zu\n", options.label, row->name, variant, bench->size);
-	err = gpu_vm_create(&bench->gpu, &bench->vm);
+	err = target->begin(bench);
 	if (!err) {
 		err = options.profile ? profile(bench, row) : measure(bench, &result);
-		gpu_vm_destroy(&bench->gpu, bench->vm);
+		target->end(bench);
 	}
-	munmap(bench->mem, bench->size);
+	err = err ? err : reserve(bench->mem, bench->size);
 	if (err)
 		printf("#skip\t%s\t%s\t%s\t%zu\t%s\n", options.label, row->name, variant,
 		       bench->size, strerror(-err));
@@ -260,19 +275,21 @@ static void skip(const struct row *row, size_t size, const char *reason)
 
 static const char *why_not(const struct bench *bench, const struct row *row, size_t size)
 {
-	if (row->needs_vram && !gpu_has_vram(&bench->gpu))
+	if (row->needs_vram && !bench->vram_size)
 		return "the device has no VRAM";
-	if (row->needs_vram && size > bench->gpu.vram_size / 2)
+	if (row->needs_vram && size > bench->vram_size / 2)
 		return "it does not fit into VRAM";
 	if (size > options.most_bytes)
 		return "larger than asked for";
 	return NULL;
 }
 
-static unsigned int rounds_of(bool large)
+static unsigned int rounds_of(bool large, bool largest)
 {
 	if (options.rounds)
 		return options.rounds;
+	if (largest)
+		return ROUNDS_LARGEST;
 	return large ? ROUNDS_LARGE : ROUNDS;
 }
 
@@ -285,7 +302,7 @@ static void run_size(struct bench *bench, const struct row *row, size_t size)
 		return;
 	}
 	bench->size = size;
-	bench->rounds = rounds_of(size > 2 * MIB);
+	bench->rounds = rounds_of(size > 2 * MIB, size > 64 * MIB);
 	bench->thp = MEM_SMALL;
 	bench->scattered = false;
 	run_variant(bench, row, "small");
@@ -313,11 +330,35 @@ static void run_ranges(struct bench *bench, const struct row *row)
 			continue;
 		}
 		bench->size = range_counts[i] * PAGE;
-		bench->rounds = rounds_of(true);
+		bench->rounds = rounds_of(true, range_counts[i] >= 100000);
 		bench->thp = MEM_SMALL;
 		bench->scattered = false;
 		run_variant(bench, row, "ranges");
 	}
+}
+
+static void run_threads(struct bench *bench, const struct row *row)
+{
+	for (size_t i = 0; i < sizeof(thread_counts) / sizeof(thread_counts[0]); i++) {
+		bench->threads = thread_counts[i];
+		bench->size = bench->threads * HUGE_PAGE;
+		bench->rounds = rounds_of(true, false);
+		bench->thp = MEM_SMALL;
+		bench->scattered = false;
+		run_variant(bench, row, "threads");
+	}
+}
+
+static void run(struct bench *bench, const struct row *row)
+{
+	if (row->in_threads && row->needs_vram && !bench->vram_size)
+		skip(row, 0, "the device has no VRAM");
+	else if (row->in_threads)
+		run_threads(bench, row);
+	else if (row->in_ranges)
+		run_ranges(bench, row);
+	else
+		run_row(bench, row);
 }
 
 /* Whether a name is one of a list with commas. */
@@ -335,8 +376,8 @@ static bool is_among(const char *list, const char *name)
 
 static void list(void)
 {
-	for (size_t i = 0; i < rows_count; i++)
-		puts(rows[i].name);
+	for (size_t i = 0; i < target->count; i++)
+		puts(target->rows[i].name);
 	exit(0);
 }
 
@@ -349,13 +390,13 @@ int main(int argc, char **argv)
 	if (options.list)
 		list();
 	bench.mem = mem_map(LARGEST_RANGES * PAGE, 0, MEM_SMALL);
-	if (!bench.mem) {
+	if (!bench.mem || reserve(bench.mem, LARGEST_RANGES * PAGE)) {
 		perror("address space");
 		return 1;
 	}
-	err = gpu_open(&bench.gpu, 0);
+	err = target->open(&bench);
 	if (err) {
-		fprintf(stderr, "mock GPU 0: %s\n", strerror(-err));
+		fprintf(stderr, "%s: %s\n", target->name, strerror(-err));
 		return 1;
 	}
 	if (options.profile && !profile_open()) {
@@ -365,14 +406,9 @@ int main(int argc, char **argv)
 	count_open();
 	printf("#copy\t%s\t%llu\n", copy_kind(), (unsigned long long)copy_time(HUGE_PAGE));
 	print_header();
-	for (size_t i = 0; i < rows_count; i++) {
-		if (options.only && !is_among(options.only, rows[i].name))
-			continue;
-		if (rows[i].in_ranges)
-			run_ranges(&bench, &rows[i]);
-		else
-			run_row(&bench, &rows[i]);
-	}
-	gpu_close(&bench.gpu);
+	for (size_t i = 0; i < target->count; i++)
+		if (!options.only || is_among(options.only, target->rows[i].name))
+			run(&bench, &target->rows[i]);
+	target->close(&bench);
 	return 0;
 }

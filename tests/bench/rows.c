@@ -14,40 +14,10 @@
 
 #include "bench.h"
 
-/* Pages are touched in steps of so many, to be no neighbours in memory. */
-#define SCATTER		5
 /* How many of many ranges fault. */
 #define FAULTS		256
-
-static size_t pages_of(const struct bench *bench)
-{
-	return bench->size / PAGE;
-}
-
-/* The pieces in which the device has the memory. */
-static size_t pieces_of(const struct bench *bench)
-{
-	return (bench->size + HUGE_PAGE - 1) / HUGE_PAGE;
-}
-
-static int map_anew(struct bench *bench)
-{
-	int advice = bench->thp == MEM_HUGE ? MADV_HUGEPAGE : MADV_NOHUGEPAGE;
-	void *mem = mmap(bench->mem, bench->size, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
-
-	if (mem == MAP_FAILED || madvise(mem, bench->size, advice))
-		return -errno;
-	return 0;
-}
-
-static void touch_all(struct bench *bench)
-{
-	size_t count = pages_of(bench), step = bench->scattered && count % SCATTER ? SCATTER : 1;
-
-	for (size_t i = 0; i < count; i++)
-		bench->mem[i * step % count * PAGE] = 1 + i;
-}
+/* Every other piece of so many bytes is in VRAM already, where only a part is. */
+#define RESIDENT_PIECE	(64 * KIB)
 
 /* The device takes away what was unmapped before it maps anything new. */
 static int settle(struct bench *bench)
@@ -68,26 +38,36 @@ static int prepare_system(struct bench *bench)
 	return settle(bench);
 }
 
-static int populate(struct bench *bench, uint64_t flags)
+static int populate_part(struct bench *bench, size_t offset, size_t size, uint64_t flags)
 {
 	struct drm_mockgpu_populate args = {
 		.vm_id = bench->vm,
-		.addr = (uintptr_t)bench->mem,
-		.size = bench->size,
+		.addr = (uintptr_t)bench->mem + offset,
+		.size = size,
 		.flags = flags,
 	};
 
 	return gpu_ioctl(&bench->gpu, DRM_IOCTL_MOCKGPU_POPULATE, &args);
 }
 
-static int populate_patiently(struct bench *bench)
+static int populate(struct bench *bench, uint64_t flags)
+{
+	return populate_part(bench, 0, bench->size, flags);
+}
+
+static int populate_part_patiently(struct bench *bench, size_t offset, size_t size)
 {
 	int err, tries = 20;
 
 	do {
-		err = populate(bench, 0);
+		err = populate_part(bench, offset, size, 0);
 	} while (err == -EBUSY && --tries);
 	return err;
+}
+
+static int populate_patiently(struct bench *bench)
+{
+	return populate_part_patiently(bench, 0, bench->size);
 }
 
 static int prepare_device(struct bench *bench)
@@ -129,6 +109,26 @@ static void close_pipe(struct bench *bench)
 	bench->pipe[0] = bench->pipe[1] = 0;
 }
 
+/* Some is there already. */
+static int prepare_half_resident(struct bench *bench)
+{
+	int err = prepare_system(bench);
+
+	for (size_t at = 0; !err && at < bench->size; at += 2 * RESIDENT_PIECE)
+		err = populate_part_patiently(bench, at, RESIDENT_PIECE);
+	return err;
+}
+
+/* All is there, page by page, so that one alone can come home. */
+static int prepare_pages_apart(struct bench *bench)
+{
+	int err = prepare_system(bench);
+
+	for (size_t at = 0; !err && at < bench->size; at += PAGE)
+		err = populate_part_patiently(bench, at, PAGE);
+	return err;
+}
+
 /* A page in a pipe cannot move. */
 static int prepare_stuck(struct bench *bench)
 {
@@ -168,6 +168,13 @@ static int run_cpu_fault(struct bench *bench)
 	bench->calls = pieces_of(bench);
 	for (size_t i = 0; i < bench->calls; i++)
 		((volatile char *)bench->mem)[i * HUGE_PAGE]++;
+	return 0;
+}
+
+static int run_cpu_fault_once(struct bench *bench)
+{
+	bench->calls = 1;
+	((volatile char *)bench->mem)[bench->size / 2]++;
 	return 0;
 }
 
@@ -228,6 +235,13 @@ static int prepare_range_system(struct bench *bench)
 static int prepare_range_device(struct bench *bench)
 {
 	int err = prepare_device(bench);
+
+	return err ? err : forget_mapping(bench);
+}
+
+static int prepare_range_mixed(struct bench *bench)
+{
+	int err = prepare_half_resident(bench);
 
 	return err ? err : forget_mapping(bench);
 }
@@ -391,7 +405,7 @@ static void forget_order(struct bench *bench)
 	bench->order = NULL;
 }
 
-const struct row rows[] = {
+static const struct row rows[] = {
 	{ .name = "to-device", .prepare = prepare_system, .run = run_populate,
 	  .entry = entry_populate, .needs_vram = true },
 	{ .name = "to-device-half-holes", .prepare = prepare_half, .run = run_populate,
@@ -400,13 +414,21 @@ const struct row rows[] = {
 	  .entry = entry_populate, .smallest = HUGE_PAGE, .largest = HUGE_PAGE, .needs_vram = true },
 	{ .name = "to-device-one-stuck", .prepare = prepare_stuck, .run = run_populate_partial,
 	  .finish = close_pipe, .smallest = HUGE_PAGE, .largest = HUGE_PAGE, .needs_vram = true },
+	{ .name = "to-device-half-there", .prepare = prepare_half_resident,
+	  .run = run_populate_partial, .entry = entry_populate, .smallest = HUGE_PAGE,
+	  .largest = HUGE_PAGE, .needs_vram = true },
 	{ .name = "cpu-fault", .prepare = prepare_device, .run = run_cpu_fault,
+	  .needs_vram = true },
+	{ .name = "cpu-fault-one-page", .prepare = prepare_pages_apart,
+	  .run = run_cpu_fault_once, .smallest = HUGE_PAGE, .largest = HUGE_PAGE,
 	  .needs_vram = true },
 	{ .name = "evict", .prepare = prepare_device, .run = run_evict, .needs_vram = true },
 	{ .name = "get-pages-system", .prepare = prepare_range_system, .run = run_read,
 	  .entry = run_read },
 	{ .name = "get-pages-device", .prepare = prepare_range_device, .run = run_read,
 	  .entry = run_read, .needs_vram = true },
+	{ .name = "get-pages-mixed", .prepare = prepare_range_mixed, .run = run_read,
+	  .entry = run_read, .smallest = HUGE_PAGE, .largest = HUGE_PAGE, .needs_vram = true },
 	{ .name = "gpu-fault", .prepare = prepare_system, .run = run_read, .entry = run_read },
 	{ .name = "gpu-fault-untouched", .prepare = prepare_holes, .run = run_write,
 	  .entry = run_write },
@@ -421,6 +443,54 @@ const struct row rows[] = {
 	  .run = run_some_sequential, .finish = forget_order, .in_ranges = true },
 	{ .name = "fault-among-random", .prepare = prepare_among_shuffled,
 	  .run = run_some_shuffled, .finish = forget_order, .in_ranges = true },
+	{ .name = "threads-gpu-fault", .prepare = prepare_team_gpu, .run = run_team,
+	  .finish = finish_team, .in_threads = true },
+	{ .name = "threads-gpu-fault-apart", .prepare = prepare_team_gpu_apart,
+	  .run = run_team, .finish = finish_team, .in_threads = true },
+	{ .name = "threads-cpu-fault", .prepare = prepare_team_cpu, .run = run_team,
+	  .finish = finish_team, .in_threads = true, .needs_vram = true },
 };
 
-const size_t rows_count = sizeof(rows) / sizeof(rows[0]);
+static int open_device(struct bench *bench)
+{
+	int err = gpu_open(&bench->gpu, 0);
+
+	if (!err && gpu_has_vram(&bench->gpu))
+		bench->vram_size = bench->gpu.vram_size;
+	return err;
+}
+
+static void close_device(struct bench *bench)
+{
+	gpu_close(&bench->gpu);
+}
+
+static int begin(struct bench *bench)
+{
+	return gpu_vm_create(&bench->gpu, &bench->vm);
+}
+
+static void end(struct bench *bench)
+{
+	gpu_vm_destroy(&bench->gpu, bench->vm);
+}
+
+static uint64_t copied(const struct bench *bench)
+{
+	uint64_t values[MOCKGPU_COUNTER_COUNT] = {};
+
+	gpu_counters(&bench->gpu, values);
+	return values[MOCKGPU_COUNTER_BYTES_COPIED_IN] + values[MOCKGPU_COUNTER_BYTES_COPIED_OUT];
+}
+
+const struct target mock_target = {
+	.name = "mockgpu",
+	.rows = rows,
+	.count = sizeof(rows) / sizeof(rows[0]),
+	.open = open_device,
+	.close = close_device,
+	.begin = begin,
+	.end = end,
+	.copied = copied,
+	.copy_time = copy_time,
+};
