@@ -8,6 +8,7 @@
 PROJECT=$(dirname "$(dirname "$(readlink -f "$0")")")
 VM=${VM:-$PROJECT/scripts/vm}
 CHROOT=${CHROOT:-$PROJECT/scripts/chroot}
+SOURCE=${SOURCE:-$PROJECT/scripts/kernel-source}
 # What measuring takes on a machine that is not much used otherwise, ten times.
 SECONDS_AT_MOST=7200
 
@@ -24,11 +25,37 @@ build_rival() {
 		make -s features KDIR=/lib/modules/$release/build
 		make -s -C /lib/modules/$release/build M="$PWD/mockgpu" MOCKGPU_KERNEL_SVM=y modules
 		strip --strip-debug -o /mnt/share/mockgpu-kernel.ko mockgpu/mockgpu.ko
-	' >"$out/build.log" 2>&1
+	'
+}
+
+# The kernel's HMM test module, if the kernel has memory that the CPU cannot touch:
+# Debian does not build it, but has the source.
+build_hmm() {
+	rm -rf "$out/hmm"
+	mkdir "$out/hmm"
+	"$SOURCE" --kernel "$kernel" "$out/hmm" lib/test_hmm.c lib/test_hmm_uapi.h || return
+	echo 'obj-m := test_hmm.o' >"$out/hmm/Kbuild"
+	# shellcheck disable=SC2016 # the chroot expands it
+	"$CHROOT" --kernel "$kernel" --share "$out/hmm" -- sh -ec '
+		build=/lib/modules/$(basename /lib/modules/*)/build
+		grep -q "^CONFIG_DEVICE_PRIVATE=y" $build/.config || exit 0
+		make -s -C $build M=/mnt/share modules
+		strip --strip-debug /mnt/share/test_hmm.ko
+	'
+}
+
+# or_fail WHAT COMMAND...
+or_fail() {
+	"${@:2}" >"$out/build-$1.log" 2>&1 && return
+	sed 's/^/# /' "$out/build-$1.log"
+	echo "not ok $1: it cannot be built"
 }
 
 rm -f "$out/mockgpu-kernel.ko"
-build_rival || { sed 's/^/# /' "$out/build.log"; echo "not ok rival: it cannot be built"; }
-"$VM" --kernel "$kernel" --icount --timeout "$SECONDS_AT_MOST" --share "$out" -- \
+or_fail rival build_rival
+or_fail hmm build_hmm
+"$VM" --kernel "$kernel" --memory 4G --icount --timeout "$SECONDS_AT_MOST" --share "$out" -- \
 	/opt/mockgpu-tests/bench.sh /mnt/share "$@" || exit
 "$PROJECT/tests/bench/table" "$out/bench.tsv"
+"$PROJECT/tests/bench/targets" "$out/bench.tsv" | awk -F '\t' '
+	{ printf "target: %s: %s (%s): %s\n", $1, $2, $3, $4 == "yes" ? "reached" : $4 == "no" ? "not reached" : "not measured" }'

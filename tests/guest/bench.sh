@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 #
-# bench.sh DIR [OPTION]...: measures this project's module, and if DIR has the mock
-# device built against the kernel's own (mockgpu-kernel.ko), that one after it in the
-# same boot. The results are in DIR/bench.tsv. Options are those of gpusvm-bench.
+# bench.sh DIR [OPTION]...: measures this project's module, also with large folios,
+# and after it in the same boot what DIR has: the mock device built against the kernel's
+# own module (mockgpu-kernel.ko), and the kernel's HMM test module (hmm/test_hmm.ko).
+# The results are in DIR/bench.tsv. Options are those of gpusvm-bench.
 
 # shellcheck source=tests/guest/lib.sh
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
@@ -24,13 +25,31 @@ test_ours() {
 	unload
 }
 
+# The last one: it stays loaded, as the kernel's own module leaves DMA mappings behind
+# in one of the rows, which the mock device complains of when it goes.
 test_kernel() {
 	[[ -e $DIR/mockgpu-kernel.ko ]] || skip "the kernel has no drm_gpusvm of its own"
 	must modprobe drm_gpusvm_helper
 	must insmod "$DIR/mockgpu-kernel.ko" devices=1
 	must guest-fix-dri
 	bench kernel "${OPTIONS[@]}"
-	must rmmod mockgpu
+}
+
+# What has huge pages only: the rest is the same without.
+test_large() {
+	modinfo --field parm drm_gpusvm_backport | grep -q ^large_folios: ||
+		skip "this kernel has no large folios of devices"
+	must modprobe drm_gpusvm_backport large_folios=1
+	load devices=1
+	bench large --variant huge "${OPTIONS[@]}"
+	unload
+}
+
+test_hmm() {
+	[[ -e $DIR/hmm/test_hmm.ko ]] || skip "the kernel has no memory for the HMM test module"
+	must insmod "$DIR/hmm/test_hmm.ko"
+	bench hmm --hmm "${OPTIONS[@]}"
+	must rmmod test_hmm
 }
 
 quiet() {
@@ -45,4 +64,4 @@ quiet() {
 OPTIONS=("$@")
 : >"$DIR/bench.tsv"
 quiet
-run_tests ours kernel
+run_tests ours large hmm kernel
