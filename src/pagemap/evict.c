@@ -29,14 +29,16 @@
 
 /* Without a VMA core mm cannot split a folio: for a large one only a huge page. */
 static bool gsb_evict_place_entry(struct gsb_job *job, unsigned long i,
-				  struct page *from)
+				  struct page *from, struct gsb_ram *ram)
 {
 	struct page *page;
 
 	if (gsb_src_pages(job->src[i]) > 1)
 		return gsb_large_place(job, i, from,
 				       GFP_TRANSHUGE | __GFP_RETRY_MAYFAIL);
-	page = alloc_page(GFP_HIGHUSER_MOVABLE | __GFP_NOWARN);
+	page = gsb_ram_take(ram, job->npages - i);
+	if (!page)
+		page = alloc_page(GFP_HIGHUSER_MOVABLE | __GFP_NOWARN);
 	if (!page)
 		return false;
 	gsb_to_ram_place(job, i, from, page);
@@ -47,7 +49,7 @@ static bool gsb_evict_place_entry(struct gsb_job *job, unsigned long i,
  * Which pages can be collected is only known once they are locked; whose they
  * are decides about each. A frame whose page is free has nothing behind it.
  */
-static int gsb_evict_alloc(struct gsb_job *job)
+static int gsb_evict_alloc(struct gsb_job *job, struct gsb_ram *ram)
 {
 	unsigned long i;
 
@@ -58,7 +60,7 @@ static int gsb_evict_alloc(struct gsb_job *job)
 		if (!zdd || zdd->devmem != job->devmem ||
 		    !gsb_to_ram_can_move(job->src[i], zdd))
 			continue;
-		if (!gsb_evict_place_entry(job, i, from))
+		if (!gsb_evict_place_entry(job, i, from, ram))
 			return -ENOMEM;
 	}
 	return 0;
@@ -75,8 +77,13 @@ static void gsb_evict_collect(struct gsb_job *job)
 static int gsb_evict_place(struct gsb_job *job)
 {
 	u64 start = gsb_trace_start();
+	struct gsb_ram ram;
+	int err;
 
-	return gsb_trace_step(job, GSB_STEP_PLACE, start, gsb_evict_alloc(job));
+	gsb_ram_init(&ram, NULL);
+	err = gsb_evict_alloc(job, &ram);
+	gsb_ram_fini(&ram);
+	return gsb_trace_step(job, GSB_STEP_PLACE, start, err);
 }
 
 static void gsb_evict_commit(struct gsb_job *job)

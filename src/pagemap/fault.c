@@ -80,26 +80,47 @@ static unsigned long gsb_fault_entry(const struct gsb_job *job,
 	return i;
 }
 
-/* @easy: only if memory is easy to have. */
+/* With @ram, only if memory is easy to have. */
 static bool gsb_fault_place_entry(struct gsb_job *job,
 				  const struct vm_fault *vmf,
 				  unsigned long start, unsigned long i,
-				  bool easy)
+				  struct gsb_ram *ram)
 {
 	struct page *from = migrate_pfn_to_page(job->src[i]);
+	struct page *page = NULL;
 	gfp_t gfp = GFP_HIGHUSER_MOVABLE;
-	struct page *page;
 
 	if (gsb_src_pages(job->src[i]) > 1)
-		return gsb_large_place(job, i, from, easy ? GFP_TRANSHUGE_LIGHT :
-							    GFP_TRANSHUGE);
-	if (easy)
+		return gsb_large_place(job, i, from, ram ? GFP_TRANSHUGE_LIGHT :
+							   GFP_TRANSHUGE);
+	if (ram) {
 		gfp |= __GFP_NORETRY | __GFP_NOWARN;
-	page = alloc_page_vma(gfp, vmf->vma, start + (i << PAGE_SHIFT));
+		page = gsb_ram_take(ram, job->npages - i);
+	}
+	if (!page)
+		page = alloc_page_vma(gfp, vmf->vma, start + (i << PAGE_SHIFT));
 	if (!page)
 		return false;
 	gsb_to_ram_place(job, i, from, page);
 	return true;
+}
+
+static void gsb_fault_place_others(struct gsb_job *job,
+				   const struct vm_fault *vmf,
+				   unsigned long start, unsigned long wanted)
+{
+	struct drm_pagemap_zdd *zdd = gsb_page_zdd(vmf->page);
+	struct gsb_ram ram;
+	unsigned long i;
+
+	gsb_ram_init(&ram, vmf->vma);
+	for (i = 0; i < job->npages; i += gsb_src_pages(job->src[i])) {
+		gsb_job_breathe(i);
+		if (i != wanted && gsb_to_ram_can_move(job->src[i], zdd) &&
+		    !gsb_fault_place_entry(job, vmf, start, i, &ram))
+			break;
+	}
+	gsb_ram_fini(&ram);
 }
 
 /*
@@ -110,21 +131,14 @@ static int gsb_fault_alloc(struct gsb_job *job, const struct vm_fault *vmf,
 			   unsigned long start)
 {
 	const unsigned long wanted = gsb_fault_entry(job, vmf, start);
-	struct drm_pagemap_zdd *zdd = gsb_page_zdd(vmf->page);
-	unsigned long i;
 
-	if (!gsb_to_ram_wanted(job->src[wanted], zdd))
+	if (!gsb_to_ram_wanted(job->src[wanted], gsb_page_zdd(vmf->page)))
 		return 0;
 	gsb_drain_wait_again(vmf->page);
-	if (!gsb_fault_place_entry(job, vmf, start, wanted, false))
+	if (!gsb_fault_place_entry(job, vmf, start, wanted, NULL))
 		return -ENOMEM;
-
-	for (i = 0; i < job->npages; i += gsb_src_pages(job->src[i])) {
-		gsb_job_breathe(i);
-		if (i != wanted && gsb_to_ram_can_move(job->src[i], zdd) &&
-		    !gsb_fault_place_entry(job, vmf, start, i, true))
-			break;
-	}
+	if (job->npages > 1)
+		gsb_fault_place_others(job, vmf, start, wanted);
 	return 0;
 }
 

@@ -49,16 +49,18 @@ static struct drm_pagemap_zdd *gsb_home_pick(const struct gsb_home *home,
 /* @count small pages, for as many device pages from @from on. */
 static bool gsb_home_place_small(const struct gsb_home *home,
 				 struct gsb_job *job, unsigned long i,
-				 struct page *from, unsigned long count)
+				 struct page *from, unsigned long count,
+				 struct gsb_ram *ram)
 {
 	unsigned long k;
 
 	for (k = i; k < i + count; k++) {
-		struct page *page;
+		struct page *page = gsb_ram_take(ram, job->npages - k);
 
-		page = alloc_page_vma(GFP_HIGHUSER_MOVABLE | __GFP_NOWARN,
-				      home->vma,
-				      home->start + (k << PAGE_SHIFT));
+		if (!page)
+			page = alloc_page_vma(GFP_HIGHUSER_MOVABLE | __GFP_NOWARN,
+					      home->vma,
+					      home->start + (k << PAGE_SHIFT));
 		if (!page)
 			return false;
 		gsb_to_ram_place(job, k, from++, page);
@@ -68,27 +70,31 @@ static bool gsb_home_place_small(const struct gsb_home *home,
 
 /* Core mm splits a large folio that finds small pages at its destination. */
 static bool gsb_home_place_entry(const struct gsb_home *home,
-				 struct gsb_job *job, unsigned long i)
+				 struct gsb_job *job, unsigned long i,
+				 struct gsb_ram *ram)
 {
 	struct page *from = migrate_pfn_to_page(job->src[i]);
 	unsigned long count = gsb_src_pages(job->src[i]);
 
 	if (count > 1 && gsb_large_place(job, i, from, GFP_TRANSHUGE_LIGHT))
 		return true;
-	return gsb_home_place_small(home, job, i, from, count);
+	return gsb_home_place_small(home, job, i, from, count, ram);
 }
 
 static void gsb_home_place(const struct gsb_home *home, struct gsb_job *job,
 			   const struct drm_pagemap_zdd *zdd)
 {
+	struct gsb_ram ram;
 	unsigned long i;
 
+	gsb_ram_init(&ram, home->vma);
 	for (i = 0; i < job->npages; i += gsb_src_pages(job->src[i])) {
 		gsb_job_breathe(i);
 		if (gsb_to_ram_can_move(job->src[i], zdd) &&
-		    !gsb_home_place_entry(home, job, i))
-			return;
+		    !gsb_home_place_entry(home, job, i, &ram))
+			break;
 	}
+	gsb_ram_fini(&ram);
 }
 
 /* Returns how many pages came home: 0 when none is left, or none would move. */
