@@ -27,16 +27,19 @@ static void gsb_job_use_single(struct gsb_job *job)
 	job->device = &job->single.device;
 	job->other = &job->single.other;
 	job->addr = (struct drm_pagemap_addr *)job->single.addr;
-	job->pfn = &job->single.pfn;
+	job->pfn = (unsigned long *)job->single.addr;
 	job->kind = &job->single.kind;
 }
 
+/*
+ * The frame numbers have the memory of the addresses, which are only known when
+ * the frames are pages: that keeps 2 MiB of small pages below 32 KiB.
+ */
 static int gsb_job_alloc_arrays(struct gsb_job *job, gfp_t gfp)
 {
 	const size_t per_page = sizeof(*job->src) + sizeof(*job->dst) +
 				sizeof(*job->device) + sizeof(*job->other) +
-				sizeof(*job->addr) + sizeof(*job->pfn) +
-				sizeof(*job->kind);
+				sizeof(*job->addr) + sizeof(*job->kind);
 	void *pos = kvcalloc(job->npages, per_page, gfp);
 
 	if (!pos)
@@ -44,12 +47,12 @@ static int gsb_job_alloc_arrays(struct gsb_job *job, gfp_t gfp)
 
 	job->arrays = pos;
 	job->addr = pos;
+	job->pfn = pos;
 	job->src = pos += job->npages * sizeof(*job->addr);
 	job->dst = pos += job->npages * sizeof(*job->src);
 	job->device = pos += job->npages * sizeof(*job->dst);
 	job->other = pos += job->npages * sizeof(*job->device);
-	job->pfn = pos += job->npages * sizeof(*job->other);
-	job->kind = pos += job->npages * sizeof(*job->pfn);
+	job->kind = pos += job->npages * sizeof(*job->other);
 	return 0;
 }
 
@@ -79,6 +82,17 @@ int gsb_job_init(struct gsb_job *job, struct drm_pagemap_devmem *devmem,
 		return gsb_job_alloc_arrays(job, gfp);
 	gsb_job_use_single(job);
 	return 0;
+}
+
+/**
+ * gsb_job_forget_frames() - the frames are placed: what follows are addresses
+ * @job: job that does not need @pfn any more
+ *
+ * Context: Any.
+ */
+void gsb_job_forget_frames(struct gsb_job *job)
+{
+	memset(job->addr, 0, job->npages * sizeof(*job->addr));
 }
 
 /**
@@ -116,48 +130,37 @@ static bool gsb_job_same_provider(const struct gsb_job *job, unsigned long i,
 	return gsb_page_pgmap(job->other[i]) == gsb_page_pgmap(job->other[k]);
 }
 
+/* Does page @i go on where @n pages of the run end, on both sides? */
 static bool gsb_job_extends(const struct gsb_job *job,
-			    const struct gsb_segment *seg, unsigned long i)
+			    const struct gsb_segment *seg, unsigned long n)
 {
-	unsigned long first = seg->first;
+	unsigned long first = seg->first, i = first + n;
+	bool hole = seg->kind == GSB_PAGE_HOLE;
 
-	if (gsb_job_kind(job, i) != seg->kind)
+	if (!job->device[i] || hole == !!job->other[i] ||
+	    page_to_pfn(job->device[i]) != page_to_pfn(job->device[first]) + n)
 		return false;
-	if (page_to_pfn(job->device[i]) !=
-	    page_to_pfn(job->device[first]) + seg->count)
+	if (hole)
+		return true;
+	if (page_to_pfn(job->other[i]) != page_to_pfn(job->other[first]) + n ||
+	    gsb_job_kind(job, i) != seg->kind)
 		return false;
-	if (seg->kind == GSB_PAGE_PEER && !gsb_job_same_provider(job, i, first))
-		return false;
-	return seg->kind == GSB_PAGE_HOLE ||
-	       page_to_pfn(job->other[i]) ==
-	       page_to_pfn(job->other[first]) + seg->count;
+	return seg->kind != GSB_PAGE_PEER ||
+	       gsb_job_same_provider(job, i, first);
 }
 
-/*
- * Find the run that starts at or after page @i and hold at most @limit pages
- * in it. Returns the page behind it; an empty run means there is none left.
- */
-static unsigned long gsb_job_next_run(const struct gsb_job *job,
-				      unsigned long i, unsigned long limit,
-				      struct gsb_segment *seg)
+/* How many pages the run is that starts where @seg does. */
+static unsigned long gsb_job_run(const struct gsb_job *job,
+				 const struct gsb_segment *seg,
+				 unsigned long limit)
 {
-	memset(seg, 0, sizeof(*seg));
-	while (i < job->npages && gsb_job_kind(job, i) == GSB_PAGE_STAYS)
-		i++;
-	if (i == job->npages)
-		return i;
+	unsigned long n = 1;
 
-	seg->kind = gsb_job_kind(job, i);
-	seg->first = i;
-	do {
-		seg->count++;
-	} while (++i < job->npages && seg->count < limit &&
-		 gsb_job_extends(job, seg, i));
-
+	limit = min(limit, job->npages - seg->first);
+	while (n < limit && gsb_job_extends(job, seg, n))
+		n++;
 	/* A peer is asked for pages by order. */
-	if (seg->kind == GSB_PAGE_PEER)
-		seg->count = rounddown_pow_of_two(seg->count);
-	return seg->first + seg->count;
+	return seg->kind == GSB_PAGE_PEER ? rounddown_pow_of_two(n) : n;
 }
 
 /*
@@ -178,25 +181,48 @@ static int gsb_job_alloc_segs(struct gsb_job *job, unsigned long i)
 	return 0;
 }
 
+static struct gsb_segment *gsb_job_new_segment(struct gsb_job *job,
+					       unsigned long first,
+					       enum gsb_kind kind)
+{
+	struct gsb_segment *seg;
+
+	if (job->nsegs == 1 && gsb_job_alloc_segs(job, first))
+		return NULL;
+	seg = &job->segs[job->nsegs++];
+	seg->first = first;
+	seg->kind = kind;
+	seg->mapped = false;
+	job->kinds |= BIT(kind);
+	return seg;
+}
+
 /* Cut the placed pages into runs. */
 static int gsb_job_plan(struct gsb_job *job)
 {
 	unsigned long limit, i = 0;
-	struct gsb_segment run;
 
 	limit = max(dma_max_mapping_size(job->devmem->dev) >> PAGE_SHIFT, 1UL);
 	job->segs = &job->single.seg;
-	for (;;) {
-		unsigned long next = gsb_job_next_run(job, i, limit, &run);
+	while (i < job->npages) {
+		enum gsb_kind kind = gsb_job_kind(job, i);
+		struct gsb_segment *seg;
 
-		if (!run.count)
-			return 0;
-		if (job->nsegs == 1 && gsb_job_alloc_segs(job, i))
+		if (kind == GSB_PAGE_STAYS) {
+			i++;
+			continue;
+		}
+		seg = gsb_job_new_segment(job, i, kind);
+		if (!seg)
 			return -ENOMEM;
-		job->segs[job->nsegs++] = run;
-		job->kinds |= BIT(run.kind);
-		i = next;
+		seg->count = gsb_job_run(job, seg, limit);
+		i += seg->count;
+		if (kind == GSB_PAGE_SYSTEM) {
+			job->system_runs++;
+			job->system_pages += seg->count;
+		}
 	}
+	return 0;
 }
 
 /* Describe one mapping as entries of 2^n pages. */
@@ -236,16 +262,9 @@ static int gsb_job_map_system(struct gsb_job *job, struct gsb_segment *seg)
 /* Several runs of system pages can share one range of device addresses. */
 static void gsb_job_reserve_iova(struct gsb_job *job)
 {
-	unsigned long i, runs = 0, pages = 0;
-
-	for (i = 0; i < job->nsegs; i++) {
-		if (job->segs[i].kind != GSB_PAGE_SYSTEM)
-			continue;
-		runs++;
-		pages += job->segs[i].count;
-	}
-	if (runs <= 1 || !gsb_iova_reserve(&job->iova, job->devmem->dev,
-					   pages << PAGE_SHIFT))
+	if (job->system_runs <= 1 ||
+	    !gsb_iova_reserve(&job->iova, job->devmem->dev,
+			      job->system_pages << PAGE_SHIFT))
 		return;
 	gsb_stat_add(GSB_STAT_IOVA_SHARED, 1);
 	gsb_stat_add(GSB_STAT_LIVE_DMA, 1);

@@ -65,7 +65,7 @@ struct gsb_segment {
 	unsigned long first;	/* index of the first page */
 	unsigned long count;	/* pages */
 	dma_addr_t dma;
-	enum gsb_kind kind;
+	u8 kind;		/* enum gsb_kind */
 	bool mapped;
 };
 
@@ -81,7 +81,7 @@ struct gsb_job {
 	struct page **device;		/* device page, or NULL if none is placed */
 	struct page **other;		/* its other side, or NULL for a hole */
 	struct drm_pagemap_addr *addr;	/* what the copy callbacks are given */
-	unsigned long *pfn;		/* frame numbers from the driver */
+	unsigned long *pfn;		/* frame numbers; in the memory of @addr */
 	u8 *kind;			/* enum gsb_kind, see gsb_job_set_kind() */
 	unsigned long sorted[GSB_PAGE_KINDS];	/* how many there are of each */
 	void *arrays;			/* all of the above, unless @single */
@@ -89,13 +89,15 @@ struct gsb_job {
 	struct gsb_iova iova;		/* of runs of system pages, if in use */
 	struct gsb_segment *segs;
 	unsigned long nsegs;
+	unsigned long system_runs;	/* segments of system memory */
+	unsigned long system_pages;	/* and how many pages are in them */
 	u8 kinds;			/* BIT(enum gsb_kind) of all segments */
 	dma_addr_t zero_dma;		/* page of zeroes, for holes */
 	bool zero_mapped;
 
 	/* A job of one page must not need memory: it may be the way out. */
 	struct {
-		unsigned long src, dst, pfn;
+		unsigned long src, dst;
 		u64 addr[2];
 		struct page *device;
 		struct page *other;
@@ -142,6 +144,7 @@ int gsb_job_init(struct gsb_job *job, struct drm_pagemap_devmem *devmem,
 		 unsigned long npages, enum gsb_cause cause, gfp_t gfp);
 void gsb_job_fini(struct gsb_job *job);
 int gsb_job_transfer(struct gsb_job *job);
+void gsb_job_forget_frames(struct gsb_job *job);
 void gsb_job_unplace(struct gsb_job *job);
 bool gsb_job_has_moved(const struct gsb_job *job, unsigned long i);
 unsigned long gsb_job_moved(const struct gsb_job *job);

@@ -160,6 +160,7 @@ static int gsb_get_and_place(struct gsb_job *job, struct drm_pagemap_zdd *zdd,
 	if (packed)
 		job->devmem->size = count << PAGE_SHIFT;
 	gsb_place(job, zdd, count, packed);
+	gsb_job_forget_frames(job);
 	return 0;
 }
 
