@@ -54,7 +54,7 @@ static void gsb_folio_split(struct folio *head, struct folio *tail)
 }
 #endif
 
-static const struct dev_pagemap_ops gsb_pagemap_ops = {
+const struct dev_pagemap_ops gsb_pagemap_ops = {
 #ifdef GSB_HAVE_FOLIO_FREE
 	.folio_free = gsb_folio_free,
 #else

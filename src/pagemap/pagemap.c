@@ -182,14 +182,16 @@ void drm_pagemap_put(struct drm_pagemap *dpagemap)
 EXPORT_SYMBOL_GPL(drm_pagemap_put);
 
 /**
- * gsb_pagemap_has_pfn() - is this frame one of the pagemap's?
+ * gsb_pagemap_pfns_from() - how many frames are the pagemap's, from one on?
  * @dpagemap: the pagemap
  * @pfn: any page frame number
  *
  * Context: Any.
- * Return: true if it is.
+ * Return: Pages from @pfn to the end of the range of the pagemap that has it; 0 if
+ * none has.
  */
-bool gsb_pagemap_has_pfn(const struct drm_pagemap *dpagemap, unsigned long pfn)
+unsigned long gsb_pagemap_pfns_from(const struct drm_pagemap *dpagemap,
+				    unsigned long pfn)
 {
 	const struct dev_pagemap *pagemap = dpagemap->pagemap;
 	int i;
@@ -197,8 +199,8 @@ bool gsb_pagemap_has_pfn(const struct drm_pagemap *dpagemap, unsigned long pfn)
 	for (i = 0; i < pagemap->nr_range; i++)
 		if (pfn >= PHYS_PFN(pagemap->ranges[i].start) &&
 		    pfn <= PHYS_PFN(pagemap->ranges[i].end))
-			return true;
-	return false;
+			return PHYS_PFN(pagemap->ranges[i].end) - pfn + 1;
+	return 0;
 }
 
 /* One call of drm_pagemap_populate_mm(). */

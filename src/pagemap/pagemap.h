@@ -7,6 +7,13 @@
 struct drm_pagemap;
 
 void gsb_pagemap_flush(void);
-bool gsb_pagemap_has_pfn(const struct drm_pagemap *dpagemap, unsigned long pfn);
+unsigned long gsb_pagemap_pfns_from(const struct drm_pagemap *dpagemap,
+				    unsigned long pfn);
+
+static inline bool gsb_pagemap_has_pfn(const struct drm_pagemap *dpagemap,
+				       unsigned long pfn)
+{
+	return gsb_pagemap_pfns_from(dpagemap, pfn) > 0;
+}
 
 #endif

@@ -32,25 +32,14 @@ unsigned long gsb_wanted(const struct gsb_job *job)
 	       gsb_job_count(job, GSB_PAGE_PEER);
 }
 
-/**
- * gsb_sort_entry() - say what one source entry of a job is
- * @job: job whose pages have been collected
- * @i: index of the entry
- * @kind: what it is
- *
- * Context: Any.
- * Return: How many pages it stands for.
- */
-unsigned long gsb_sort_entry(struct gsb_job *job, unsigned long i,
-			     enum gsb_kind kind)
+/* How many of these frames follow each other. */
+static unsigned long gsb_frames_in_row(const unsigned long *pfn,
+				       unsigned long count)
 {
-	struct page *page = migrate_pfn_to_page(job->src[i]);
-	unsigned long k, n = gsb_src_pages(job->src[i]);
+	unsigned long n = 1;
 
-	for (k = i; k < i + n; k++) {
-		gsb_job_set_kind(job, k, kind);
-		job->other[k] = page ? page++ : NULL;
-	}
+	while (n < count && pfn[n] == pfn[0] + n)
+		n++;
 	return n;
 }
 
@@ -58,7 +47,7 @@ unsigned long gsb_sort_entry(struct gsb_job *job, unsigned long i,
 static int gsb_get_frames(struct gsb_job *job, unsigned long count)
 {
 	struct drm_pagemap_devmem *devmem = job->devmem;
-	unsigned long i;
+	unsigned long i, n;
 	int err;
 
 	err = devmem->ops->populate_devmem_pfn(devmem, count, job->pfn);
@@ -66,10 +55,12 @@ static int gsb_get_frames(struct gsb_job *job, unsigned long count)
 		return err;
 
 	/* A frame the pagemap does not have would be somebody else's page. */
-	for (i = 0; i < count; i++)
-		if (WARN_ON_ONCE(!gsb_pagemap_has_pfn(devmem->dpagemap,
-						      job->pfn[i])))
+	for (i = 0; i < count; i += n) {
+		n = gsb_pagemap_pfns_from(devmem->dpagemap, job->pfn[i]);
+		if (WARN_ON_ONCE(!n))
 			return -EINVAL;
+		n = gsb_frames_in_row(job->pfn + i, min(n, count - i));
+	}
 	return 0;
 }
 
@@ -87,14 +78,8 @@ static void gsb_place_page(struct gsb_job *job, struct drm_pagemap_zdd *zdd,
 /* Do these frames make one large page? The driver gives them as it likes. */
 static bool gsb_frames_are_large(const unsigned long *pfn)
 {
-	unsigned long k;
-
-	if (GSB_LARGE_ORDER == 0 || !IS_ALIGNED(pfn[0], GSB_LARGE_PAGES))
-		return false;
-	for (k = 1; k < GSB_LARGE_PAGES; k++)
-		if (pfn[k] != pfn[0] + k)
-			return false;
-	return true;
+	return GSB_LARGE_ORDER && IS_ALIGNED(pfn[0], GSB_LARGE_PAGES) &&
+	       gsb_frames_in_row(pfn, GSB_LARGE_PAGES) == GSB_LARGE_PAGES;
 }
 
 static void gsb_place_large(struct gsb_job *job, struct drm_pagemap_zdd *zdd,

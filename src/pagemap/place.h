@@ -2,14 +2,30 @@
 #ifndef GSB_PAGEMAP_PLACE_H
 #define GSB_PAGEMAP_PLACE_H
 
+#include <linux/migrate.h>
 #include <linux/types.h>
 
 #include "job.h"
 
 struct drm_pagemap_zdd;
 
-unsigned long gsb_sort_entry(struct gsb_job *job, unsigned long i,
-			     enum gsb_kind kind);
+/*
+ * Say what one source entry of a job is, after its pages have been collected.
+ * Returns how many pages it stands for.
+ */
+static inline unsigned long gsb_sort_entry(struct gsb_job *job,
+					   unsigned long i, enum gsb_kind kind)
+{
+	struct page *page = migrate_pfn_to_page(job->src[i]);
+	unsigned long k, n = gsb_src_pages(job->src[i]);
+
+	for (k = i; k < i + n; k++) {
+		gsb_job_set_kind(job, k, kind);
+		job->other[k] = page ? page++ : NULL;
+	}
+	return n;
+}
+
 unsigned long gsb_wanted(const struct gsb_job *job);
 int gsb_place_and_copy(struct gsb_job *job, struct drm_pagemap_zdd *zdd,
 		       bool packed);

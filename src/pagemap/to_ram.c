@@ -82,41 +82,6 @@ struct page *gsb_ram_take(struct gsb_ram *ram, unsigned long most)
 }
 
 /**
- * gsb_to_ram_wanted() - does this collected page go home with the others?
- * @src: migrate entry of a collected page
- * @zdd: the allocation that is brought home
- *
- * After mremap() a window of addresses can show pages of other allocations,
- * and a page can be alive although its contents have long moved: neither may
- * be copied.
- *
- * Context: The page is locked.
- * Return: true if it is one to move.
- */
-bool gsb_to_ram_wanted(unsigned long src, const struct drm_pagemap_zdd *zdd)
-{
-	struct page *page = migrate_pfn_to_page(src);
-
-	if (!page || !(src & MIGRATE_PFN_MIGRATE))
-		return false;
-	return gsb_page_zdd(page) == zdd && !gsb_page_retired(page);
-}
-
-/**
- * gsb_to_ram_can_move() - and can it, without a CPU fault's reference on it?
- * @src: migrate entry of a collected page
- * @zdd: the allocation that is brought home
- *
- * Context: The page is locked.
- * Return: true if it is one to move and nobody else holds it.
- */
-bool gsb_to_ram_can_move(unsigned long src, const struct drm_pagemap_zdd *zdd)
-{
-	return gsb_to_ram_wanted(src, zdd) &&
-	       !gsb_page_is_held(migrate_pfn_to_page(src));
-}
-
-/**
  * gsb_to_ram_place() - give one device page its place in RAM
  * @job: job towards RAM
  * @i: index of the device page

@@ -76,24 +76,6 @@ void gsb_zdd_put_many(struct drm_pagemap_zdd *zdd, unsigned long count)
 }
 
 /**
- * gsb_page_zdd() - what stands behind a page, whoever it belongs to
- * @page: any page the caller keeps from being freed
- *
- * Another provider keeps something else in the same field, so whose page it
- * is gets checked first.
- *
- * Context: Any.
- * Return: The object, or NULL for a page that is not one of ours.
- */
-struct drm_pagemap_zdd *gsb_page_zdd(struct page *page)
-{
-	if (!is_zone_device_page(page) ||
-	    gsb_page_pgmap(page)->ops != drm_pagemap_pagemap_ops_get())
-		return NULL;
-	return drm_pagemap_page_zone_device_data(page);
-}
-
-/**
  * drm_pagemap_page_to_dpagemap() - the pagemap a device page belongs to
  * @page: a page the caller keeps from being freed
  *

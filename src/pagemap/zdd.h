@@ -7,6 +7,7 @@
 #include <drm/drm_pagemap.h>
 
 #include "compat/compat.h"
+#include "ops.h"
 
 /*
  * What all device pages of one allocation share, reached through
@@ -26,7 +27,19 @@ struct drm_pagemap_zdd {
 struct drm_pagemap_zdd *gsb_zdd_create(struct drm_pagemap_devmem *devmem);
 void gsb_zdd_put_many(struct drm_pagemap_zdd *zdd, unsigned long count);
 void gsb_devmem_drop(struct drm_pagemap_devmem *devmem);
-struct drm_pagemap_zdd *gsb_page_zdd(struct page *page);
+
+/*
+ * What stands behind a page that the caller keeps from being freed, or NULL for a page
+ * that is not one of ours. Another provider keeps something else in the same field,
+ * so whose page it is gets checked first.
+ */
+static inline struct drm_pagemap_zdd *gsb_page_zdd(struct page *page)
+{
+	if (!is_zone_device_page(page) ||
+	    gsb_page_pgmap(page)->ops != &gsb_pagemap_ops)
+		return NULL;
+	return drm_pagemap_page_zone_device_data(page);
+}
 
 static inline void gsb_zdd_get_many(struct drm_pagemap_zdd *zdd,
 				    unsigned long count)
