@@ -23,6 +23,8 @@
 
 /* One job's worth: bounds its memory, and the time until it reschedules. */
 #define GSB_EVICT_CHUNK		512UL
+/* So many pages are evicted without memory for it. */
+#define GSB_EVICT_FEW		8UL
 /* A page somebody uses for a moment is worth waiting for, a pin is not. */
 #define GSB_EVICT_ATTEMPTS	5
 #define GSB_EVICT_PAUSE_MS	4
@@ -105,7 +107,7 @@ static void gsb_evict_commit(struct gsb_job *job)
  * share it.
  */
 struct gsb_evict_pins {
-	struct anon_vma *pin[GSB_EVICT_CHUNK];
+	struct anon_vma **pin;		/* as many as there are pages in a chunk */
 	unsigned long count;
 };
 
@@ -215,6 +217,19 @@ static int gsb_evict_pfns(struct drm_pagemap_devmem *devmem,
 	return ret;
 }
 
+/* @room is for the frames and, of a chunk, for what leads to their mappings. */
+static int gsb_evict_all(struct drm_pagemap_devmem *devmem,
+			 unsigned long npages, unsigned long *room)
+{
+	struct gsb_evict_pins pins = {
+		.pin = (struct anon_vma **)(room + npages),
+	};
+	int err;
+
+	err = devmem->ops->populate_devmem_pfn(devmem, npages, room);
+	return err ?: gsb_evict_pfns(devmem, room, npages, &pins);
+}
+
 /**
  * gsb_evict_once() - one attempt to bring every page of an allocation home
  * @devmem: the allocation; the caller keeps it alive
@@ -227,18 +242,17 @@ static int gsb_evict_pfns(struct drm_pagemap_devmem *devmem,
 int gsb_evict_once(struct drm_pagemap_devmem *devmem)
 {
 	unsigned long npages = devmem->size >> PAGE_SHIFT;
-	struct gsb_evict_pins *pins;
-	unsigned long *pfn;
-	int err = -ENOMEM;
+	unsigned long few[2 * GSB_EVICT_FEW], *room = few;
+	int err;
 
-	pins = kmalloc(sizeof(*pins), GFP_KERNEL);
-	pfn = kvmalloc_array(npages, sizeof(*pfn), GFP_KERNEL);
-	if (pins && pfn) {
-		err = devmem->ops->populate_devmem_pfn(devmem, npages, pfn);
-		err = err ?: gsb_evict_pfns(devmem, pfn, npages, pins);
-	}
-	kvfree(pfn);
-	kfree(pins);
+	if (npages > GSB_EVICT_FEW)
+		room = kvmalloc_array(npages + min(npages, GSB_EVICT_CHUNK),
+				      sizeof(*room), GFP_KERNEL);
+	if (!room)
+		return -ENOMEM;
+	err = gsb_evict_all(devmem, npages, room);
+	if (room != few)
+		kvfree(room);
 	return err;
 }
 
