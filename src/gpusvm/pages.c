@@ -31,6 +31,9 @@
 #define GSB_GET_SLOW_MOST	2
 #define GSB_GET_FETCH_MOST	3
 
+/* So many pages are looked for without memory for it. */
+#define GSB_GET_FEW		16UL
+
 static void gsb_get_restart_clock(struct gsb_get *get)
 {
 	get->deadline = jiffies + msecs_to_jiffies(GSB_GET_MS);
@@ -169,8 +172,14 @@ static int gsb_get_run(struct gsb_get *get)
 /* Pages that are mapped already, well enough. */
 static bool gsb_get_has(struct gsb_get *get)
 {
+	struct drm_gpusvm_pages_flags flags = {
+		.__flags = READ_ONCE(get->pages->flags.__flags),
+	};
 	bool has;
 
+	/* Mostly there is nothing; who maps just now is not missed later. */
+	if (!flags.has_dma_mapping)
+		return false;
 	get->seq = mmu_interval_read_begin(get->notifier);
 	mutex_lock(&get->pages->lock);
 	drm_gpusvm_notifier_lock(get->gpusvm);
@@ -185,10 +194,13 @@ static bool gsb_get_has(struct gsb_get *get)
 
 static int gsb_get_with_mm(struct gsb_get *get)
 {
+	unsigned long few[GSB_GET_FEW];
 	int err;
 
-	get->pfns = kvmalloc_array(get->npages, sizeof(*get->pfns),
-				   GFP_KERNEL | __GFP_NOWARN);
+	get->pfns = few;
+	if (get->npages > GSB_GET_FEW)
+		get->pfns = kvmalloc_array(get->npages, sizeof(*get->pfns),
+					   GFP_KERNEL | __GFP_NOWARN);
 	if (!get->pfns)
 		return -ENOMEM;
 	/* Last, so that there is one way out. */
@@ -201,7 +213,8 @@ static int gsb_get_with_mm(struct gsb_get *get)
 		gsb_iova_release(&get->iova, get->pages->drm->dev,
 				 DMA_BIDIRECTIONAL);
 	kvfree(get->map);
-	kvfree(get->pfns);
+	if (get->pfns != few)
+		kvfree(get->pfns);
 	return err;
 }
 
