@@ -2,6 +2,9 @@
 #ifndef GSB_GPUSVM_GET_H
 #define GSB_GPUSVM_GET_H
 
+#include <linux/hmm.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
 #include <linux/types.h>
 
 #include "compat/iova.h"
@@ -46,6 +49,20 @@ struct gsb_get {
 	bool stuck;			/* the last fault was refused */
 	bool shared;			/* the last one found pages to be copied */
 };
+
+/*
+ * How many pages from page @i on the CPU has as one: they lie side by side in one
+ * folio, and what holds for one of them holds for all. What the CPU maps as one can
+ * begin before the range and end behind it.
+ */
+static inline unsigned long gsb_get_block(const struct gsb_get *get,
+					  unsigned long i)
+{
+	unsigned long npages = 1UL << hmm_pfn_to_map_order(get->pfns[i]);
+	unsigned long within = ((get->start >> PAGE_SHIFT) + i) & (npages - 1);
+
+	return min(npages - within, get->npages - i);
+}
 
 int gsb_fault(struct gsb_get *get);
 int gsb_sort(struct gsb_get *get);

@@ -101,20 +101,19 @@ static unsigned long gsb_map_folio_rest(struct page *page)
 }
 
 /*
- * The order of the entry for page @i. What the CPU maps as one can begin before
- * the range and end behind it; so only pages that were found in the range are
- * counted, one by one. Whether neighbours are of one folio is nothing to the
- * device: small pages that were had one after the other are one mapping.
+ * The order of the entry for page @i. Only pages that were found in the range are
+ * counted. Whether neighbours are of one folio is nothing to the device: small pages
+ * that were had one after the other are one mapping.
  */
 static unsigned int gsb_map_order(const struct gsb_get *get, unsigned long i,
 				  unsigned long limit)
 {
-	unsigned long n = 1;
+	unsigned long n = gsb_get_block(get, i);
 
 	limit = min(limit, get->npages - i);
 	while (n < limit && gsb_map_extends(get, i, n))
-		n++;
-	return ilog2(n);
+		n += gsb_get_block(get, i + n);
+	return ilog2(min(n, limit));
 }
 
 /*

@@ -14,15 +14,17 @@
 #include "policy.h"
 
 /**
- * gsb_mix_add_device() - count one device page
+ * gsb_mix_add_device() - count device pages
  * @mix: the count
- * @provider: the page's pagemap
+ * @provider: their pagemap
+ * @npages: how many
  *
  * Context: Any.
  */
-void gsb_mix_add_device(struct gsb_mix *mix, struct drm_pagemap *provider)
+void gsb_mix_add_device(struct gsb_mix *mix, struct drm_pagemap *provider,
+			unsigned long npages)
 {
-	mix->device++;
+	mix->device += npages;
 	if (!mix->provider)
 		mix->provider = provider;
 	else if (mix->provider != provider)

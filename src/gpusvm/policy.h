@@ -15,7 +15,8 @@ struct gsb_mix {
 	bool several;			/* they have more than one provider */
 };
 
-void gsb_mix_add_device(struct gsb_mix *mix, struct drm_pagemap *provider);
+void gsb_mix_add_device(struct gsb_mix *mix, struct drm_pagemap *provider,
+			unsigned long npages);
 int gsb_mix_check(const struct gsb_mix *mix, const struct drm_gpusvm_ctx *ctx);
 
 /* Who provides all of the device pages, or NULL. */

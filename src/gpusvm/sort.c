@@ -22,7 +22,8 @@ static bool gsb_is_reachable(const struct gsb_get *get, struct page *page,
  * ones do, whoever's they are: what another module keeps behind its pages is not
  * looked at.
  */
-static int gsb_sort_device_page(struct gsb_get *get, struct page *page)
+static int gsb_sort_device_page(struct gsb_get *get, struct page *page,
+				unsigned long npages)
 {
 	struct drm_pagemap *provider = drm_pagemap_page_to_dpagemap(page);
 
@@ -30,11 +31,13 @@ static int gsb_sort_device_page(struct gsb_get *get, struct page *page)
 		return -EOPNOTSUPP;
 	if (!gsb_is_reachable(get, page, provider))
 		return -EXDEV;
-	gsb_mix_add_device(&get->mix, provider);
+	gsb_mix_add_device(&get->mix, provider, npages);
 	return 0;
 }
 
-static int gsb_sort_page(struct gsb_get *get, unsigned long hmm_pfn)
+/* @npages pages that the CPU has as one. */
+static int gsb_sort_block(struct gsb_get *get, unsigned long hmm_pfn,
+			  unsigned long npages)
 {
 	struct page *page;
 
@@ -47,8 +50,8 @@ static int gsb_sort_page(struct gsb_get *get, unsigned long hmm_pfn)
 	}
 	page = hmm_pfn_to_page(hmm_pfn);
 	if (is_zone_device_page(page))
-		return gsb_sort_device_page(get, page);
-	get->mix.system++;
+		return gsb_sort_device_page(get, page, npages);
+	get->mix.system += npages;
 	return 0;
 }
 
@@ -65,12 +68,14 @@ static int gsb_sort_page(struct gsb_get *get, unsigned long hmm_pfn)
  */
 int gsb_sort(struct gsb_get *get)
 {
-	unsigned long i;
+	unsigned long i, n;
 	int err = 0;
 
 	lockdep_assert_held(&get->gpusvm->notifier_lock);
 	memset(&get->mix, 0, sizeof(get->mix));
-	for (i = 0; i < get->npages && !err; i++)
-		err = gsb_sort_page(get, get->pfns[i]);
+	for (i = 0; i < get->npages && !err; i += n) {
+		n = gsb_get_block(get, i);
+		err = gsb_sort_block(get, get->pfns[i], n);
+	}
 	return err ?: gsb_mix_check(&get->mix, get->ctx);
 }

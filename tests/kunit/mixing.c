@@ -56,7 +56,7 @@ static struct gsb_mix mix_of(const char *pages)
 		if (*pages == 'S')
 			mix.system++;
 		else
-			gsb_mix_add_device(&mix, provider(*pages));
+			gsb_mix_add_device(&mix, provider(*pages), 1);
 	}
 	return mix;
 }
