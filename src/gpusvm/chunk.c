@@ -32,6 +32,9 @@ static bool gsb_chunk_overlaps(const struct gsb_lookup *lookup,
 {
 	unsigned long first = ALIGN_DOWN(lookup->addr, chunk);
 
+	/* No range has the address, so none has its page. */
+	if (chunk == PAGE_SIZE)
+		return false;
 	return drm_gpusvm_range_find(lookup->notifier, first, first + chunk);
 }
 
