@@ -4,10 +4,13 @@
 
 #include <linux/dma-direction.h>
 #include <linux/sched.h>
+#include <linux/timekeeping.h>
+#include <linux/tracepoint-defs.h>
 #include <linux/types.h>
 
 #include "compat/compat.h"
 #include "compat/iova.h"
+#include "delay.h"
 
 struct device;
 struct dma_fence;
@@ -149,9 +152,28 @@ void gsb_job_unplace(struct gsb_job *job);
 bool gsb_job_has_moved(const struct gsb_job *job, unsigned long i);
 unsigned long gsb_job_moved(const struct gsb_job *job);
 
-u64 gsb_trace_start(void);
-int gsb_trace_step(const struct gsb_job *job, enum gsb_step step, u64 start,
-		   int err);
+void gsb_trace_say_step(const struct gsb_job *job, enum gsb_step step,
+			u64 start, int err);
 void gsb_trace_migrate(const struct gsb_job *job, int err);
+
+DECLARE_TRACEPOINT(gsb_step);
+DECLARE_TRACEPOINT(gsb_migrate);
+
+/* A stage begins: what gsb_trace_step() wants. Mostly nobody traces. */
+static inline u64 gsb_trace_start(void)
+{
+	return tracepoint_enabled(gsb_step) || tracepoint_enabled(gsb_migrate) ?
+		       ktime_get_ns() : 0;
+}
+
+/* A stage is done, with @err, which is returned. Sleeps in a build with delays. */
+static inline int gsb_trace_step(const struct gsb_job *job, enum gsb_step step,
+				 u64 start, int err)
+{
+	if (tracepoint_enabled(gsb_step))
+		gsb_trace_say_step(job, step, start, err);
+	gsb_delay();
+	return err;
+}
 
 #endif

@@ -6,24 +6,6 @@
  */
 #define CREATE_TRACE_POINTS
 #include "trace.h"
-#include "../delay.h"
-
-static u64 gsb_now_if(bool traced)
-{
-	return traced ? ktime_get_ns() : 0;
-}
-
-/**
- * gsb_trace_start() - a stage begins
- *
- * Context: Any.
- * Return: What gsb_trace_step() wants.
- */
-u64 gsb_trace_start(void)
-{
-	return gsb_now_if(trace_gsb_step_enabled() ||
-			  trace_gsb_migrate_enabled());
-}
 
 /* Tracing may have been switched on in between; then there is no duration. */
 static u64 gsb_since(u64 start)
@@ -32,22 +14,18 @@ static u64 gsb_since(u64 start)
 }
 
 /**
- * gsb_trace_step() - a stage is done
+ * gsb_trace_say_step() - a stage is done, and somebody traces
  * @job: the job
  * @step: which stage
  * @start: what gsb_trace_start() returned
  * @err: 0 or a negative error
  *
- * Context: May sleep, if only in a build with delays.
- * Return: @err.
+ * Context: Any.
  */
-int gsb_trace_step(const struct gsb_job *job, enum gsb_step step, u64 start,
-		   int err)
+void gsb_trace_say_step(const struct gsb_job *job, enum gsb_step step,
+			u64 start, int err)
 {
-	if (trace_gsb_step_enabled())
-		trace_gsb_step(job, step, gsb_since(start), err);
-	gsb_delay();
-	return err;
+	trace_gsb_step(job, step, gsb_since(start), err);
 }
 
 /**

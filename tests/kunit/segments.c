@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* How the pages of a migration are cut into runs that are mapped and copied at once. */
 #include <linux/dma-mapping.h>
+#include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/string.h>
+#include <linux/tracepoint-defs.h>
 
-/* Here the device has the limits that a test gives it. */
+/* Here nobody traces, and the device has the limits that a test gives it. */
+#undef tracepoint_enabled
+#define tracepoint_enabled(tracepoint)	false
 static size_t mapping_limit;
 #define dma_max_mapping_size(dev)	((void)(dev), mapping_limit)
 
@@ -15,19 +19,10 @@ static size_t mapping_limit;
 /* What else is called there, but not by what is tested. */
 DEFINE_PER_CPU(struct gsb_stats, gsb_stats);
 
-u64 gsb_trace_start(void)
-{
-	return 0;
-}
+const struct dev_pagemap_ops gsb_pagemap_ops;
 
-int gsb_trace_step(const struct gsb_job *job, enum gsb_step step, u64 start, int err)
+void gsb_trace_say_step(const struct gsb_job *job, enum gsb_step step, u64 start, int err)
 {
-	return err;
-}
-
-struct drm_pagemap_zdd *gsb_page_zdd(struct page *page)
-{
-	return NULL;
 }
 
 #ifdef GSB_HAVE_DMA_IOVA
