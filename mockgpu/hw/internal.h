@@ -253,7 +253,7 @@ int mockgpu_hw_link_end(struct mockgpu_hw *hw,
 			struct mockgpu_hw_target *target);
 int mockgpu_hw_power_init(struct mockgpu_hw_power *power);
 void mockgpu_hw_power_fini(struct mockgpu_hw_power *power);
-bool mockgpu_hw_power_get(struct mockgpu_hw *hw, int *idx);
+int mockgpu_hw_power_get(struct mockgpu_hw *hw);
 void mockgpu_hw_power_put(struct mockgpu_hw *hw, int idx);
 void mockgpu_hw_copy_init(struct mockgpu_hw *hw);
 int mockgpu_hw_engine_init(struct mockgpu_hw_engine *engine);

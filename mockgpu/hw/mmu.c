@@ -500,13 +500,15 @@ int mockgpu_hw_mmu_collect(struct mockgpu_hw_mmu *mmu,
 int mockgpu_hw_access(struct mockgpu_hw_mmu *mmu, u64 addr, size_t size,
 		      const struct mockgpu_hw_work *work)
 {
-	int ret, idx;
+	int ret = -EAGAIN;
+	int idx;
 
-	if (!mockgpu_hw_power_get(mmu->hw, &idx))
-		return -EAGAIN;
-	down_read(&mmu->running);
-	ret = mockgpu_hw_access_running(mmu, addr, size, work);
-	up_read(&mmu->running);
+	idx = mockgpu_hw_power_get(mmu->hw);
+	if (!mockgpu_hw_is_asleep(mmu->hw)) {
+		down_read(&mmu->running);
+		ret = mockgpu_hw_access_running(mmu, addr, size, work);
+		up_read(&mmu->running);
+	}
 	mockgpu_hw_power_put(mmu->hw, idx);
 	if (ret == -EIO)
 		mockgpu_hw_error_blame(mmu->hw, mmu->number, addr);

@@ -38,19 +38,15 @@ void mockgpu_hw_power_fini(struct mockgpu_hw_power *power)
 /**
  * mockgpu_hw_power_get() - the device is about to touch memory
  * @hw: the device
- * @idx: filled, for mockgpu_hw_power_put()
+ *
+ * If it does not sleep now, it does not before mockgpu_hw_power_put().
  *
  * Context: Process context.
- * Return: false when it sleeps, and must not.
+ * Return: what mockgpu_hw_power_put() wants.
  */
-bool mockgpu_hw_power_get(struct mockgpu_hw *hw, int *idx)
+int mockgpu_hw_power_get(struct mockgpu_hw *hw) __acquires(&hw->power.users)
 {
-	*idx = srcu_read_lock(&hw->power.users);
-	if (!READ_ONCE(hw->power.asleep))
-		return true;
-
-	srcu_read_unlock(&hw->power.users, *idx);
-	return false;
+	return srcu_read_lock(&hw->power.users);
 }
 
 /**
@@ -61,6 +57,7 @@ bool mockgpu_hw_power_get(struct mockgpu_hw *hw, int *idx)
  * Context: Process context.
  */
 void mockgpu_hw_power_put(struct mockgpu_hw *hw, int idx)
+	__releases(&hw->power.users)
 {
 	srcu_read_unlock(&hw->power.users, idx);
 }
