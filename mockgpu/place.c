@@ -107,20 +107,28 @@ int mockgpu_place_for_atomics(struct mockgpu_vm *vm, unsigned long addr)
 	return ret ?: mockgpu_place_around(vm, addr, &values, true);
 }
 
-static bool mockgpu_place_find_vma(struct mockgpu_place *place)
+/*
+ * The first piece that is mapped, however far away. What is not mapped costs nothing,
+ * so that a call for all there can be ends.
+ */
+static int mockgpu_place_find_vma(struct mockgpu_place *place)
 {
 	struct mm_struct *mm = place->vm->mm;
 	struct vm_area_struct *vma;
+	unsigned long end;
+	int ret;
 
-	if (mmap_read_lock_killable(mm))
-		return false;
+	ret = mmap_read_lock_killable(mm);
+	if (ret)
+		return ret;
 	vma = find_vma_intersection(mm, place->start, place->end);
 	if (vma) {
 		place->start = max(place->start, vma->vm_start);
-		place->end = min(place->end, vma->vm_end);
+		end = min(place->end, vma->vm_end);
+		place->end = mockgpu_args_chunk_end(place->start, end);
 	}
 	mmap_read_unlock(mm);
-	return vma;
+	return vma ? 0 : -ENOENT;
 }
 
 /* One piece of a mapping that has the same attributes everywhere. */
@@ -172,18 +180,17 @@ static int mockgpu_prefetch_run(struct mockgpu_vm *vm,
 	unsigned long pos = args->addr, end = args->addr + args->size;
 	struct mockgpu_place place = { .vm = vm };
 	int ret, first = 0;
-	bool mapped;
 
 	for (; pos < end; pos = place.end) {
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		place.start = pos;
-		place.end = mockgpu_args_chunk_end(pos, end);
-		mapped = mockgpu_place_find_vma(&place);
-		if (!mapped || place.start > pos)
+		place.end = end;
+		ret = mockgpu_place_find_vma(&place);
+		if (ret)
+			return first ?: ret;
+		if (place.start > pos)
 			first = first ?: -ENOENT;
-		if (!mapped)
-			continue;
 		ret = mockgpu_prefetch_bound(&place, args->location);
 		first = first ?: ret;
 		if (!mockgpu_prefetch_goes_on(ret))

@@ -242,6 +242,27 @@ static void prefetched_where_it_is(struct gpu *gpu)
 	CHECK_RET(prefetch(&area, MOCKGPU_PREFER_NONE), -ENOENT);
 }
 
+/* Looked at 2 MiB at a time, it would not end: what is unmapped costs nothing. */
+static void prefetched_across_a_hole(struct gpu *gpu)
+{
+	struct area area = area_new(gpu, MIB, 0, MEM_SMALL), all = area;
+	uint32_t to = gpu_has_vram(gpu) ? MOCKGPU_PREFER_DEVICE : MOCKGPU_PREFER_SYSTEM;
+
+	all.size = 1ULL << 45;
+	all.mem = mmap(NULL, all.size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+		       -1, 0);
+	CHECK(all.mem != MAP_FAILED);
+	CHECK_SYS(munmap(all.mem, all.size));
+	CHECK(mmap(all.mem + all.size - area.size, area.size, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != MAP_FAILED);
+
+	for (unsigned int i = 0; i < 100; i++)
+		CHECK_RET(prefetch(&all, to), -ENOENT);
+	area.mem = all.mem + all.size - area.size;
+	check_ready(&area);
+	CHECK_SYS(munmap(area.mem, area.size));
+}
+
 static void bad_arguments(struct gpu *gpu)
 {
 	struct area area = area_new(gpu, MIB, 0, MEM_SMALL), bad = area;
@@ -285,6 +306,7 @@ static const struct test tests[] = {
 	{ "cannot-move", cannot_move, NEED_VRAM, 0 },
 	{ "prefetched-to-device", prefetched_to_device, NEED_VRAM, 0 },
 	{ "prefetched-where-it-is", prefetched_where_it_is, 0, 0 },
+	{ "prefetched-across-a-hole", prefetched_across_a_hole, 0, 0 },
 	{ "bad-arguments", bad_arguments, 0, 0 },
 };
 
