@@ -157,6 +157,27 @@ void mockgpu_bind_zap(struct mockgpu_buffer *buffer)
 		mockgpu_bind_unmap(bind);
 }
 
+/**
+ * mockgpu_bind_mark() - note where buffers are bound
+ * @svm: the mirror of the VM
+ * @seen: see mockgpu_hw_mmu_mark()
+ *
+ * Context: Process context, may sleep; mockgpu_device.vms_lock held.
+ * Return: 0 or -ENOMEM.
+ */
+int mockgpu_bind_mark(struct mockgpu_svm *svm, struct xarray *seen)
+{
+	struct interval_tree_node *node;
+	int ret = 0;
+
+	mutex_lock(&svm->space->lock);
+	node = interval_tree_iter_first(&svm->binds, 0, ULONG_MAX);
+	for (; node && !ret; node = interval_tree_iter_next(node, 0, ULONG_MAX))
+		ret = mockgpu_hw_mmu_mark(seen, node->start, node->last + 1);
+	mutex_unlock(&svm->space->lock);
+	return ret;
+}
+
 /* It is a sign of much use to come: the next one may put it into VRAM. */
 static void mockgpu_bind_attach(struct mockgpu_bind *bind)
 {

@@ -8,6 +8,7 @@ struct drm_device;
 struct drm_file;
 struct mockgpu_buffer;
 struct mockgpu_svm;
+struct xarray;
 
 /**
  * struct mockgpu_bind_gap - addresses around one that all are bound, or are not
@@ -23,6 +24,7 @@ struct mockgpu_bind_gap {
 
 struct mockgpu_bind_gap mockgpu_bind_look(struct mockgpu_svm *svm,
 					  unsigned long addr);
+int mockgpu_bind_mark(struct mockgpu_svm *svm, struct xarray *seen);
 int mockgpu_bind_fault(struct mockgpu_svm *svm, unsigned long addr);
 void mockgpu_bind_zap(struct mockgpu_buffer *buffer);
 void mockgpu_bind_remove_all(struct mockgpu_svm *svm);

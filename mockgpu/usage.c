@@ -4,17 +4,23 @@
  *
  * Memory that is shared with the device belongs to an address space, and neither to
  * a file nor to a VM: of all files with VMs of an address space, the one with the
- * oldest VM tells all of it, and the others nothing. So it is told once.
+ * oldest VM tells all of it, and the others nothing. So it is told once. Buffers are
+ * told by each file that has a handle, and say if there can be several.
  */
 #include <linux/bitmap.h>
+#include <linux/compiler.h>
+#include <linux/idr.h>
 #include <linux/seq_file.h>
 #include <linux/sizes.h>
 #include <linux/xarray.h>
 
 #include <drm/drm_file.h>
+#include <drm/drm_gem.h>
 #include <drm/drm_print.h>
 
 #include "compat/fdinfo.h"
+#include "bind.h"
+#include "buffer.h"
 #include "device.h"
 #include "drv.h"
 #include "file.h"
@@ -58,7 +64,10 @@ static void mockgpu_usage_free_seen(struct xarray *seen)
 	xa_destroy(seen);
 }
 
-/* Pages that several VMs lead to count once. */
+/*
+ * Pages that several VMs lead to count once, and buffers not at all. An address where
+ * one VM has a buffer is not looked at in the others either.
+ */
 static unsigned long mockgpu_usage_system(struct mockgpu_device *mdev,
 					  const struct mm_struct *mm)
 {
@@ -72,6 +81,9 @@ static unsigned long mockgpu_usage_system(struct mockgpu_device *mdev,
 	xa_init(&seen);
 	list_for_each_entry(vm, &mdev->vms, link)
 		if (vm->mm == mm && !ret)
+			ret = mockgpu_bind_mark(&vm->svm, &seen);
+	list_for_each_entry(vm, &mdev->vms, link)
+		if (vm->mm == mm && !ret)
 			ret = mockgpu_hw_mmu_collect(vm->svm.mmu,
 						     MOCKGPU_HW_BUS_DMA, &seen,
 						     &npages);
@@ -79,37 +91,94 @@ static unsigned long mockgpu_usage_system(struct mockgpu_device *mdev,
 	return npages;
 }
 
-/**
- * mockgpu_usage_read() - how much memory does a file use
- * @mdev: the device
- * @client: &mockgpu_file.client of the file
- * @usage: filled
- *
- * Context: Process context, may sleep.
- */
-void mockgpu_usage_read(struct mockgpu_device *mdev, u64 client,
-			struct mockgpu_usage *usage)
+static void mockgpu_usage_add_mirrored(struct mockgpu_usage_region *region,
+				       unsigned long npages)
+{
+	region->total += npages;
+	region->resident += npages;
+}
+
+static void mockgpu_usage_read_vms(struct mockgpu_device *mdev, u64 client,
+				   struct mockgpu_usage *usage)
 {
 	const struct mockgpu_vm *vm;
 
-	*usage = (struct mockgpu_usage){};
 	mutex_lock(&mdev->vms_lock);
 	list_for_each_entry(vm, &mdev->vms, link) {
 		if (vm->client != client || !mockgpu_usage_tells(mdev, vm))
 			continue;
-		usage->vram += mockgpu_usage_vram(mdev, vm->mm);
-		usage->system += mockgpu_usage_system(mdev, vm->mm);
+		mockgpu_usage_add_mirrored(&usage->vram,
+					   mockgpu_usage_vram(mdev, vm->mm));
+		mockgpu_usage_add_mirrored(&usage->system,
+					   mockgpu_usage_system(mdev, vm->mm));
 	}
 	mutex_unlock(&mdev->vms_lock);
 }
 
-static void mockgpu_usage_show_region(struct drm_printer *printer,
-				      const char *region, unsigned long npages)
+/* It may move meanwhile, which changes the figures and nothing else. */
+static void mockgpu_usage_add_buffer(struct mockgpu_usage *usage,
+				     const struct mockgpu_buffer *buffer)
 {
-	unsigned long kib = npages * (PAGE_SIZE / SZ_1K);
+	unsigned long npages = mockgpu_buffer_npages(buffer);
+	bool in = READ_ONCE(buffer->alloc);
+	bool home = buffer->imported || READ_ONCE(buffer->pages);
+	struct mockgpu_usage_region *region =
+		in || (buffer->wants_vram && !home) ? &usage->vram :
+						      &usage->system;
 
-	drm_printf(printer, "drm-total-%s:\t%lu KiB\n", region, kib);
-	drm_printf(printer, "drm-resident-%s:\t%lu KiB\n", region, kib);
+	region->total += npages;
+	if (in || home)
+		region->resident += npages;
+	if (buffer->imported || buffer->base.dma_buf ||
+	    buffer->base.handle_count > 1)
+		region->shared += npages;
+}
+
+static void mockgpu_usage_read_buffers(struct drm_file *file,
+				       struct mockgpu_usage *usage)
+{
+	struct drm_gem_object *obj;
+	int id;
+
+	spin_lock(&file->table_lock);
+	idr_for_each_entry(&file->object_idr, obj, id)
+		mockgpu_usage_add_buffer(usage, to_mockgpu_buffer(obj));
+	spin_unlock(&file->table_lock);
+}
+
+/**
+ * mockgpu_usage_read() - how much memory does a file use
+ * @mdev: the device
+ * @file: the file
+ * @usage: filled
+ *
+ * Context: Process context, may sleep.
+ */
+void mockgpu_usage_read(struct mockgpu_device *mdev, struct drm_file *file,
+			struct mockgpu_usage *usage)
+{
+	const struct mockgpu_file *mfile = file->driver_priv;
+
+	*usage = (struct mockgpu_usage){};
+	mockgpu_usage_read_vms(mdev, mfile->client, usage);
+	mockgpu_usage_read_buffers(file, usage);
+}
+
+static void mockgpu_usage_show_pages(struct drm_printer *printer,
+				     const char *what, const char *region,
+				     unsigned long npages)
+{
+	drm_printf(printer, "drm-%s-%s:\t%lu KiB\n", what, region,
+		   npages * (PAGE_SIZE / SZ_1K));
+}
+
+static void mockgpu_usage_show_region(struct drm_printer *printer,
+				      const char *name,
+				      const struct mockgpu_usage_region *region)
+{
+	mockgpu_usage_show_pages(printer, "total", name, region->total);
+	mockgpu_usage_show_pages(printer, "shared", name, region->shared);
+	mockgpu_usage_show_pages(printer, "resident", name, region->resident);
 }
 
 /**
@@ -125,11 +194,11 @@ void mockgpu_usage_show(struct drm_printer *printer, struct drm_file *file)
 	struct mockgpu_file *mfile = file->driver_priv;
 	struct mockgpu_usage usage;
 
-	mockgpu_usage_read(mdev, mfile->client, &usage);
+	mockgpu_usage_read(mdev, file, &usage);
 	drm_printf(printer, "drm-engine-compute:\t%llu ns\n",
 		   mockgpu_queue_busy_ns(mfile));
-	mockgpu_usage_show_region(printer, "vram", usage.vram);
-	mockgpu_usage_show_region(printer, "system", usage.system);
+	mockgpu_usage_show_region(printer, "vram", &usage.vram);
+	mockgpu_usage_show_region(printer, "system", &usage.system);
 }
 
 #ifndef GSB_HAVE_DRM_SHOW_FDINFO

@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "buffer.h"
 #include "knob.h"
 #include "queue.h"
 
@@ -142,6 +143,52 @@ static void fdinfo_memory(struct gpu *gpu)
 	CHECK_EQ(sum_of(gpus + 1, 2, "drm-resident-vram"), has_vram ? away.size / KIB : 0);
 	CHECK_SYS(munmap(area.mem, area.size));
 	CHECK_EQ(sum_of(gpus + 1, 2, "drm-resident-system"), 0);
+}
+
+static void region_is(const struct gpu *gpu, const char *region, uint64_t total,
+		      uint64_t resident, uint64_t shared)
+{
+	char total_key[32], resident_key[32], shared_key[32];
+
+	snprintf(total_key, sizeof(total_key), "drm-total-%s", region);
+	snprintf(resident_key, sizeof(resident_key), "drm-resident-%s", region);
+	snprintf(shared_key, sizeof(shared_key), "drm-shared-%s", region);
+	CHECK_EQ(fdinfo_number(gpu->fd, total_key, " KiB"), total / KIB);
+	CHECK_EQ(fdinfo_number(gpu->fd, resident_key, " KiB"), resident / KIB);
+	CHECK_EQ(fdinfo_number(gpu->fd, shared_key, " KiB"), shared / KIB);
+}
+
+/* A buffer counts where it is, and once although the device also has it in a VM. */
+static void fdinfo_buffers(struct gpu *gpu)
+{
+	uint64_t vram = gpu_has_vram(gpu) ? MIB : 0;
+	struct area area = area_new(gpu, 2 * MIB, 0, MEM_SMALL);
+	uint32_t home, away;
+	uint64_t word = 1;
+	int fd;
+
+	CHECK_OK(gem_create(gpu, MIB, 0, &home));
+	if (vram)
+		CHECK_OK(gem_create(gpu, MIB, MOCKGPU_GEM_VRAM, &away));
+	region_is(gpu, "system", MIB, 0, 0);
+	region_is(gpu, "vram", vram, 0, 0);
+
+	CHECK_OK(gem_bind(gpu, area.vm, home, 0, area.mem, MIB));
+	CHECK_OK(gpu_write(gpu, area.vm, area.mem, sizeof(word), &word));
+	if (vram) {
+		CHECK_OK(gem_bind(gpu, area.vm, away, 0, area.mem + MIB, MIB));
+		CHECK_OK(gpu_write(gpu, area.vm, area.mem + MIB, sizeof(word), &word));
+	}
+	region_is(gpu, "system", MIB, MIB, 0);
+	region_is(gpu, "vram", vram, vram, 0);
+
+	CHECK_OK(gem_export(gpu, home, &fd));
+	region_is(gpu, "system", MIB, MIB, MIB);
+	region_is(gpu, "vram", vram, vram, 0);
+	close(fd);
+	CHECK_OK(gem_unbind(gpu, area.vm, area.mem, MIB));
+	CHECK_OK(gem_close(gpu, home));
+	region_is(gpu, "system", 0, 0, 0);
 }
 
 static uint64_t sysfs_number(const struct gpu *gpu, const char *name)
@@ -375,6 +422,7 @@ static const struct test tests[] = {
 	{ "fdinfo-names", fdinfo_names, 0, 0 },
 	{ "fdinfo-busy", fdinfo_busy, 0, 0 },
 	{ "fdinfo-memory", fdinfo_memory, 0, 0 },
+	{ "fdinfo-buffers", fdinfo_buffers, 0, 0 },
 	{ "sysfs", sysfs, 0, 0 },
 	{ "debugfs", debugfs, NEED_ROOT, 0 },
 	{ "debugfs-busy", debugfs_busy, NEED_ROOT, 0 },

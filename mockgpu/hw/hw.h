@@ -400,6 +400,7 @@ void mockgpu_hw_mmu_map(struct mockgpu_hw_mmu *mmu, u64 start,
 bool mockgpu_hw_mmu_allows_atomics(struct mockgpu_hw_mmu *mmu, u64 addr);
 void mockgpu_hw_mmu_unmap(struct mockgpu_hw_mmu *mmu, u64 start, u64 end);
 void mockgpu_hw_mmu_flush(struct mockgpu_hw_mmu *mmu, u64 start, u64 end);
+int mockgpu_hw_mmu_mark(struct xarray *seen, u64 start, u64 end);
 int mockgpu_hw_mmu_collect(struct mockgpu_hw_mmu *mmu,
 			   enum mockgpu_hw_bus bus, struct xarray *seen,
 			   unsigned long *npages);

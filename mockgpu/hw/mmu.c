@@ -443,6 +443,31 @@ static unsigned long *mockgpu_hw_mmu_seen(struct xarray *seen,
 	return map;
 }
 
+/**
+ * mockgpu_hw_mmu_mark() - what is in between does not count
+ * @seen: as for mockgpu_hw_mmu_collect()
+ * @start: address, a multiple of the page size
+ * @end: address, a multiple of the page size
+ *
+ * Context: Process context, may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int mockgpu_hw_mmu_mark(struct xarray *seen, u64 start, u64 end)
+{
+	unsigned long page = start >> PAGE_SHIFT, last = end >> PAGE_SHIFT;
+	unsigned long *map, n;
+
+	for (; page < last; page += n) {
+		n = min(last - page,
+			MOCKGPU_HW_PTES - page % MOCKGPU_HW_PTES);
+		map = mockgpu_hw_mmu_seen(seen, page / MOCKGPU_HW_PTES);
+		if (!map)
+			return -ENOMEM;
+		bitmap_set(map, page % MOCKGPU_HW_PTES, n);
+	}
+	return 0;
+}
+
 static unsigned long mockgpu_hw_table_collect(struct mockgpu_hw_table *table,
 					      enum mockgpu_hw_bus bus,
 					      unsigned long *seen)
