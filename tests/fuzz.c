@@ -24,6 +24,7 @@
 
 #include <drm/drm.h>
 
+#include "buffer.h"
 #include "gpu.h"
 #include "mem.h"
 
@@ -274,6 +275,51 @@ static void fill_prefetch(void *data, uint64_t *random)
 	args->size = some_size(random);
 }
 
+static void fill_gem_create(void *data, uint64_t *random)
+{
+	struct drm_mockgpu_gem_create *args = data;
+
+	args->size = some_size(random);
+	args->flags = some_flags(random);
+}
+
+static void fill_mmap_offset(void *data, uint64_t *random)
+{
+	struct drm_mockgpu_gem_mmap_offset *args = data;
+
+	args->handle = some_id(random);
+}
+
+static void fill_bind(void *data, uint64_t *random)
+{
+	struct drm_mockgpu_vm_bind *args = data;
+
+	args->vm_id = some_id(random);
+	args->op = below(random, 2);
+	args->addr = some_addr(random);
+	args->size = chance(random, 4) ? some_size(random) : PAGE;
+	if (args->op != MOCKGPU_BIND)
+		return;
+	args->handle = some_id(random);
+	args->offset = chance(random, 4) ? PAGE * below(random, 4) : 0;
+}
+
+static void fill_gem_close(void *data, uint64_t *random)
+{
+	struct drm_gem_close *args = data;
+
+	args->handle = some_id(random);
+}
+
+static void fill_dumb(void *data, uint64_t *random)
+{
+	struct drm_mode_create_dumb *args = data;
+
+	args->width = chance(random, 8) ? random_next(random) : below(random, 256);
+	args->height = chance(random, 8) ? random_next(random) : below(random, 256);
+	args->bpp = chance(random, 8) ? random_next(random) : 32;
+}
+
 static void fill_syncobj_create(void *data, uint64_t *random)
 {
 	struct drm_syncobj_create *args = data;
@@ -318,6 +364,13 @@ static const struct command commands[] = {
 	COMMAND(SET_ATTR, fill_attr),
 	COMMAND(GET_ATTR, fill_get_attr),
 	COMMAND(PREFETCH, fill_prefetch),
+	COMMAND(GEM_CREATE, fill_gem_create),
+	COMMAND(GEM_CREATE, fill_gem_create),
+	COMMAND(GEM_MMAP_OFFSET, fill_mmap_offset),
+	COMMAND(VM_BIND, fill_bind),
+	COMMAND(VM_BIND, fill_bind),
+	{ "GEM_CLOSE", DRM_IOCTL_GEM_CLOSE, fill_gem_close },
+	{ "CREATE_DUMB", DRM_IOCTL_MODE_CREATE_DUMB, fill_dumb },
 	{ "SYNCOBJ_CREATE", DRM_IOCTL_SYNCOBJ_CREATE, fill_syncobj_create },
 	{ "SYNCOBJ_DESTROY", DRM_IOCTL_SYNCOBJ_DESTROY, fill_syncobj_destroy },
 };
@@ -341,7 +394,7 @@ static bool is_expected(int error)
 {
 	static const int known[] = {
 		0, EINVAL, ENOENT, EPERM, EFAULT, EBUSY, ENOSPC, ENOMEM, ENODEV, EINTR, EIO,
-		EOPNOTSUPP, ECANCELED, ENOTTY, EACCES, EBADF, EAGAIN,
+		EOPNOTSUPP, ECANCELED, ENOTTY, EACCES, EBADF, EAGAIN, EEXIST,
 	};
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(known); i++)
@@ -405,6 +458,31 @@ static void do_memory(uint64_t *random)
 	}
 }
 
+/* The CPU finds a buffer in the arena. */
+static void do_map_buffer(uint64_t *random)
+{
+	struct drm_mockgpu_gem_mmap_offset args = { .handle = some_id(random) };
+	char *mem = arena + below(random, ARENA / PAGE - 64) * PAGE;
+	int fd = files[below(random, FILES)];
+
+	if (!ioctl(fd, DRM_IOCTL_MOCKGPU_GEM_MMAP_OFFSET, &args))
+		mmap(mem, PAGE * (1 + below(random, 32)), PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_FIXED, fd, args.offset);
+}
+
+/* From one file to another, which may be the same. */
+static void do_share_buffer(uint64_t *random)
+{
+	struct drm_prime_handle args = {
+		.handle = some_id(random), .flags = O_CLOEXEC | O_RDWR,
+	};
+
+	if (ioctl(files[below(random, FILES)], DRM_IOCTL_PRIME_HANDLE_TO_FD, &args))
+		return;
+	ioctl(files[below(random, FILES)], DRM_IOCTL_PRIME_FD_TO_HANDLE, &args);
+	close(args.fd);
+}
+
 /* By system calls, which survive that nothing is there. */
 static void do_touch(uint64_t *random)
 {
@@ -424,10 +502,12 @@ static void do_touch(uint64_t *random)
 	pthread_mutex_unlock(&lock);
 }
 
-static int open_file(void)
+/* The first one is that of the primary node, which can do some things more. */
+static int open_file(unsigned int number)
 {
 	struct gpu gpu;
-	int ret = gpu_open(&gpu, options.index);
+	int ret = number ? gpu_open(&gpu, options.index) :
+			   gem_open_primary(&gpu, options.index);
 
 	if (!ret)
 		return gpu.fd;
@@ -438,9 +518,10 @@ static int open_file(void)
 /* The number stays open, but it is another file from now on. */
 static void do_close(uint64_t *random)
 {
-	int fd = open_file();
+	unsigned int number = below(random, FILES);
+	int fd = open_file(number);
 
-	dup2(fd, files[below(random, FILES)]);
+	dup2(fd, files[number]);
 	close(fd);
 }
 
@@ -471,6 +552,10 @@ static void do_step(uint64_t *random)
 		do_memory(random);
 	else if (kind < 150)
 		do_touch(random);
+	else if (kind < 160)
+		do_map_buffer(random);
+	else if (kind < 170)
+		do_share_buffer(random);
 	else
 		do_command(random);
 }
@@ -494,7 +579,7 @@ static void run_all(void)
 	if (!arena)
 		abort();
 	for (unsigned int i = 0; i < FILES; i++)
-		files[i] = open_file();
+		files[i] = open_file(i);
 	for (uintptr_t i = 0; i < options.threads; i++)
 		if (pthread_create(&threads[i], NULL, run_thread, (void *)i))
 			abort();
@@ -564,7 +649,7 @@ static const char *find_rest(const struct gpu *gpu, const uint64_t *before)
 static int run_checked(void)
 {
 	uint64_t before[MOCKGPU_COUNTER_COUNT];
-	struct gpu gpu = { .fd = open_file() };
+	struct gpu gpu = { .fd = open_file(1) };
 	const char *rest;
 	double deadline;
 	int ret;
