@@ -101,21 +101,21 @@ is_program() {
 	[[ -n $file ]] && grep -q "printf(\"ok $1\\\\n\")" "$file"
 }
 
-# code_of SUITE: its script without comments, and with each command in one line.
+# code_of FILE...: scripts without comments, and with each command in one line.
 code_of() {
-	sed -E 's/^[[:blank:]]*#.*//' "$SUITES/suite-$1.sh" | sed -E ':a; /\\$/ { N; s/\\\n[[:blank:]]*//; ta }'
+	sed -E 's/^[[:blank:]]*#.*//' "${@/#/$SUITES/}" | sed -E ':a; /\\$/ { N; s/\\\n[[:blank:]]*//; ta }'
 }
 
 # starts SUITE PROGRAM: by its name, as one of its list of programs, or each test of it.
 starts() {
-	code_of "$1" |
+	code_of "suite-$1.sh" |
 		grep -qE "\"\\\$TESTS/$2\"|^PROGRAMS=\((.* )?$2( .*)?\)|^[[:blank:]]*run_each $2\$"
 }
 
-# runs SUITE TEST: a function of the suite.
+# runs SUITE TEST: a function of the suite, or of what all suites have.
 runs() {
-	code_of "$1" | grep -q "^test_${2//-/_}() {\$" &&
-		code_of "$1" | grep -qE "(^|[[:blank:]])run_tests (.* )?$2( |\$)"
+	code_of "suite-$1.sh" lib.sh | grep -q "^test_${2//-/_}() {\$" &&
+		code_of "suite-$1.sh" | grep -qE "(^|[[:blank:]])run_tests (.* )?$2( |\$)"
 }
 
 # exists SUITE/NAME: a test of a program that the suite starts, or one of its own.

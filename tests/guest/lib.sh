@@ -171,6 +171,35 @@ unload_if_loaded() {
 	! is_loaded || unload
 }
 
+# add_mock PARAMETER...: false if there is no such device.
+add_mock() {
+	unload_if_loaded
+	modprobe mockgpu test_knobs=1 "$@" 2>/dev/null && guest-fix-dri
+}
+
+# What is still counted would keep the module in memory, or be mapped for ever.
+still_alive() {
+	grep '^live_' /sys/kernel/debug/drm_gpusvm_backport/stats | grep -v ' 0$'
+}
+
+test_nothing_left() {
+	local left
+	grep -q '^live_ranges ' /sys/kernel/debug/drm_gpusvm_backport/stats || fail "no counters"
+	until_true $((20 * TEST_SLOW)) eval '! still_alive >/dev/null' && return
+	left=$(still_alive)
+	fail "still alive: ${left//$'\n'/, }"
+}
+
+unload_after() {
+	test_nothing_left
+	unload
+	! is_loaded || fail "mockgpu is still there"
+}
+
+test_unload_after() {
+	unload_after
+}
+
 # mark_log; new_log: lines of the kernel log since the mark, without those about
 # modules that are not the kernel's own.
 mark_log() {

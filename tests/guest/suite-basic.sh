@@ -32,16 +32,8 @@ run_swap() {
 	done
 }
 
-# A page that was lost would keep the module in memory for ever.
-test_unload_after() {
-	unload
-	! is_loaded || fail "mockgpu is still there"
-}
-
 run_tier() {
-	unload_if_loaded
-	modprobe mockgpu test_knobs=1 "$@" 2>/dev/null || return
-	guest-fix-dri
+	add_mock "$@" || return
 	run_programs
 	run_swap
 }

@@ -39,15 +39,8 @@ test_bad_device() {
 	refused 'has a driver' dma_device="$WITH_DRIVER"
 }
 
-test_unload_after() {
-	unload
-	! is_loaded || fail "mockgpu is still there"
-}
-
 run_tier() {
-	unload_if_loaded
-	modprobe mockgpu test_knobs=1 vram_size=64M dma_device="$(device)" "$@" 2>/dev/null || return
-	guest-fix-dri
+	add_mock vram_size=64M dma_device="$(device)" "$@" || return
 	with_prefix "$(tier)-" "$TESTS/dma"
 	# These use memory where it is, which bounce buffers do not allow.
 	if [[ $KIND = iommu ]]; then

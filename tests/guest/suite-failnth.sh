@@ -7,16 +7,8 @@
 # shellcheck source=tests/guest/lib.sh
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 
-# A page that was lost would keep the module in memory for ever.
-test_unload_after() {
-	unload
-	! is_loaded || fail "mockgpu is still there"
-}
-
 run_tier() {
-	unload_if_loaded
-	modprobe mockgpu test_knobs=1 devices=2 vram_size=16M "$@" 2>/dev/null || return
-	guest-fix-dri
+	add_mock devices=2 vram_size=16M "$@" || return
 	# shellcheck disable=SC2086 # a list of tests, or nothing for all
 	with_prefix "$(tier)-" "$TESTS/failnth" $FAILNTH_TESTS
 	with_prefix "$(tier)-" run_tests unload-after

@@ -14,21 +14,6 @@ DRIVER_FILE=$TESTS/gpusvm_test.ko
 # The PCI device that has no driver.
 BEHIND_IOMMU=0000:00:1e.0
 
-# What is still counted would keep the module in memory, or be mapped for ever.
-test_nothing_left() {
-	local left stats=/sys/kernel/debug/drm_gpusvm_backport/stats
-	grep -q '^live_ranges ' "$stats" || fail "no counters in $stats"
-	left=$(grep '^live_' "$stats" | grep -v ' 0$')
-	[[ -z $left ]] || fail "still alive: ${left//$'\n'/, }"
-}
-
-test_unload_after() {
-	test_nothing_left
-	drop_driver
-	unload
-	! is_loaded || fail "mockgpu is still there"
-}
-
 # Each test in a program of its own: devices go.
 run_shared() {
 	local test
@@ -45,15 +30,19 @@ drop_driver() {
 	[[ ! -d /sys/module/gpusvm_test ]] || must rmmod gpusvm_test
 }
 
-# add_mock PARAMETER...: false if there is no such device.
-add_mock() {
+# start_mock PARAMETER...: false if there is no such device.
+start_mock() {
 	drop_driver
-	unload_if_loaded
-	modprobe mockgpu test_knobs=1 "$@" 2>/dev/null && guest-fix-dri
+	add_mock "$@"
+}
+
+test_unload_after() {
+	drop_driver
+	unload_after
 }
 
 run_mirror() {
-	add_mock "$@" || return
+	start_mock "$@" || return
 	with_prefix "$(tier)-" "$TESTS/mirror"
 	run_shared
 	with_prefix "$(tier)-" run_tests unload-after
@@ -61,14 +50,14 @@ run_mirror() {
 
 # Three devices with links between them, and one without.
 run_mixed() {
-	add_mock devices=4 vram_size=16M links=0-1,0-2,1-2 "$@" && add_driver || return
+	start_mock devices=4 vram_size=16M links=0-1,0-2,1-2 "$@" && add_driver || return
 	with_prefix "$(tier)-" "$TESTS/mixed"
 	with_prefix "$(tier)-" run_tests unload-after
 }
 
 run_driver() {
 	local program
-	add_mock devices=1 && add_driver || return
+	start_mock devices=1 && add_driver || return
 	for program in "${PROGRAMS[@]}"; do
 		"$TESTS/$program"
 		with_prefix "$program-" run_tests nothing-left
@@ -94,7 +83,7 @@ run_with_swap() {
 run_reach() {
 	local tests
 	read -ra tests <<<"$2"
-	add_mock devices=1 vram_size=16M "${MOCK[@]}" && add_driver "${@:3}" || return
+	start_mock devices=1 vram_size=16M "${MOCK[@]}" && add_driver "${@:3}" || return
 	with_prefix "$1-" "$TESTS/reach" "${tests[@]}"
 	with_prefix "$1-" run_tests unload-after
 }
@@ -102,7 +91,6 @@ run_reach() {
 main_plain() {
 	local first
 	run_mirror tier=auto
-	modprobe mockgpu
 	first=$(tier)
 	[[ $first != private ]] || run_mirror tier=coherent
 	run_mirror tier=system

@@ -7,12 +7,6 @@
 # shellcheck source=tests/guest/lib.sh
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 
-# What is still counted would keep the module in memory, or be mapped for ever.
-test_unload_after() {
-	unload
-	! is_loaded || fail "mockgpu is still there"
-}
-
 # What the knobs of a device do: what a subtest that finds it out is, for a device or a
 # driver that makes a mistake; otherwise nobody may notice.
 declare -A SEEN_BY=(
@@ -99,9 +93,7 @@ run_mistakes() {
 }
 
 load_mockgpu() {
-	unload_if_loaded
-	modprobe mockgpu test_knobs=1 devices=3 vram_size=64M "$@" 2>/dev/null || return
-	guest-fix-dri
+	add_mock devices=3 vram_size=64M "$@"
 }
 
 # Devices that reach each other's memory.

@@ -6,16 +6,6 @@
 # shellcheck source=tests/guest/lib.sh
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 
-# What is still counted would keep the module in memory, or be mapped for ever.
-test_unload_after() {
-	local left stats=/sys/kernel/debug/drm_gpusvm_backport/stats
-	grep -q '^live_ranges ' "$stats" || fail "no counters in $stats"
-	left=$(grep '^live_' "$stats" | grep -v ' 0$')
-	[[ -z $left ]] || fail "still alive: ${left//$'\n'/, }"
-	unload
-	! is_loaded || fail "mockgpu is still there"
-}
-
 # As fast as possible, until there is a file "stop"; whoever reads must not hang.
 read_files() {
 	while [[ ! -e $1/stop ]]; do
@@ -44,9 +34,7 @@ test_read_files_during_unbind() {
 }
 
 run_tier() {
-	unload_if_loaded
-	modprobe mockgpu test_knobs=1 "$@" 2>/dev/null || return
-	guest-fix-dri
+	add_mock "$@" || return
 	with_prefix "$(tier)-" "$TESTS/attrs"
 	with_prefix "$(tier)-" "$TESTS/commands"
 	with_prefix "$(tier)-" "$TESTS/queues"
@@ -59,22 +47,17 @@ run_tier() {
 
 # With little VRAM, that is soon full, or none.
 run_small() {
-	unload_if_loaded
-	modprobe mockgpu test_knobs=1 devices=2 "$@" 2>/dev/null || return
-	guest-fix-dri
+	add_mock devices=2 "$@" || return
 	with_prefix "$(tier)-" "$TESTS/oversubscribe"
 	with_prefix "$(tier)-" "$TESTS/buffers"
 	with_prefix "$(tier)-small-" run_tests unload-after
 }
 
 main() {
-	local first
 	modprobe udmabuf 2>/dev/null
 	run_tier tier=auto
 	run_small tier=auto vram_size=16M
-	modprobe mockgpu
-	first=$(tier)
-	if [[ $first == private ]]; then
+	if [[ $(tier) == private ]]; then
 		run_tier tier=coherent
 		run_small tier=coherent vram_size=16M
 	fi

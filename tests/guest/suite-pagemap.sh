@@ -36,16 +36,8 @@ run_with_swap() {
 	swap_off_zram
 }
 
-# A page that was lost would keep the module in memory for ever.
-test_unload_after() {
-	unload
-	! is_loaded || fail "mockgpu is still there"
-}
-
 run_tier() {
-	unload_if_loaded
-	modprobe mockgpu test_knobs=1 devices=4 vram_size=64M "$@" 2>/dev/null || return
-	guest-fix-dri
+	add_mock devices=4 vram_size=64M "$@" || return
 	run_programs
 	run_each unbind
 	run_each cache
@@ -61,9 +53,7 @@ test_unload_linked() {
 
 # load_linked LINKS OPTION...
 load_linked() {
-	unload_if_loaded
-	modprobe mockgpu test_knobs=1 devices=3 vram_size=16M links="$1" "${@:2}" 2>/dev/null || return
-	guest-fix-dri
+	add_mock devices=3 vram_size=16M links="$1" "${@:2}"
 }
 
 # Devices with links to all others, and a chain of them.

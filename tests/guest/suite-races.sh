@@ -15,17 +15,9 @@ test_hung_task_limit() {
 	echo $((20 * TEST_SLOW)) >/proc/sys/kernel/hung_task_timeout_secs || fail "no limit"
 }
 
-# A page that was lost would keep the module in memory for ever.
-test_unload_after() {
-	unload
-	! is_loaded || fail "mockgpu is still there"
-}
-
 run_tier() {
 	local program
-	unload_if_loaded
-	modprobe mockgpu test_knobs=1 devices=3 vram_size=64M links=all "$@" 2>/dev/null || return
-	guest-fix-dri
+	add_mock devices=3 vram_size=64M links=all "$@" || return
 	"$TESTS/threads"
 	for program in "${PROGRAMS[@]}"; do
 		"$TESTS/$program"

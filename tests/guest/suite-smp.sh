@@ -8,9 +8,7 @@
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 
 run_tier() {
-	unload_if_loaded
-	modprobe mockgpu test_knobs=1 "$@" 2>/dev/null || return
-	guest-fix-dri
+	add_mock "$@" || return
 	"$TESTS/threads" | sed -u -E "s/^(ok|not ok|skip) /\\1 $(nproc)-cpus-$(tier)-/"
 }
 

@@ -19,17 +19,9 @@ run_soak() {
 		echo "not ok stress: ended with status $status"
 }
 
-# A page that was lost would keep the module in memory for ever.
-test_unload_after() {
-	unload
-	! is_loaded || fail "mockgpu is still there"
-}
-
 # run_tier SECONDS OPTION...
 run_tier() {
-	unload_if_loaded
-	modprobe mockgpu devices=4 vram_size=64M "${@:2}" 2>/dev/null || return
-	guest-fix-dri
+	add_mock devices=4 vram_size=64M "${@:2}" || return
 	with_prefix "$(tier)-" run_soak "$1"
 	with_prefix "$(tier)-" run_tests unload-after
 }

@@ -101,11 +101,6 @@ run_programs() {
 	"$TESTS/stress" "$((20 * TEST_SLOW))"
 }
 
-test_unload_after() {
-	unload
-	! is_loaded || fail "mockgpu is still there"
-}
-
 main() {
 	local results compaction=
 	results=$(run_tests prepare)
