@@ -631,6 +631,20 @@ static int run_process(void)
 	return WEXITSTATUS(status);
 }
 
+/*
+ * The process that has ended had its memory from this one, and may have moved to the
+ * device what both have: that is not lost, and comes home.
+ */
+static void bring_home(const struct gpu *gpu)
+{
+	uint32_t vm;
+
+	if (gpu_vm_create(gpu, &vm))
+		return;
+	gpu_evict_device(gpu, vm);
+	gpu_vm_destroy(gpu, vm);
+}
+
 /* What is alive, or was caught, after the end; NULL if nothing. */
 static const char *find_rest(const struct gpu *gpu, const uint64_t *before)
 {
@@ -659,8 +673,10 @@ static int run_checked(void)
 	if (ret)
 		return ret;
 	deadline = seconds_now() + GRACE;
-	while ((rest = find_rest(&gpu, before)) && seconds_now() < deadline)
+	while ((rest = find_rest(&gpu, before)) && seconds_now() < deadline) {
+		bring_home(&gpu);
 		sleep_ms(20);
+	}
 	if (rest)
 		printf("not ok fuzz: left behind: %s\n", rest);
 	else
