@@ -6,6 +6,7 @@
  * wait for a userfaultfd: it does so without limit. See slow.c.
  */
 #include <linux/hmm.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/oom.h>
 #include <linux/sched.h>
@@ -62,45 +63,89 @@ static int gsb_fault_some(const struct gsb_get *get, unsigned long first,
 	return hmm_range_fault(&range);
 }
 
-static int gsb_fault_all(const struct gsb_get *get, unsigned long wanted)
+/* What is there already? */
+static int gsb_fault_look(const struct gsb_get *get)
 {
 	unsigned long i, n;
 	int err = 0;
 
 	for (i = 0; i < get->npages && !err; i += n) {
 		n = min(get->npages - i, GSB_FAULT_PAGES);
-		err = gsb_fault_some(get, i, n, wanted);
+		err = gsb_fault_some(get, i, n, 0);
 		cond_resched();
 	}
 	return err;
 }
 
 /* What is asked for is answered in the same bits. */
-static bool gsb_fault_has_all(const struct gsb_get *get)
+static bool gsb_fault_has(const struct gsb_get *get, unsigned long i)
 {
 	unsigned long wanted = gsb_fault_wanted(get);
-	unsigned long i;
 
-	for (i = 0; i < get->npages; i++)
-		if ((get->pfns[i] & wanted) != wanted)
-			return false;
-	return true;
+	return (get->pfns[i] & wanted) == wanted;
+}
+
+/* The first page from @i on that is not there, or not as it is wanted. */
+static unsigned long gsb_fault_next(const struct gsb_get *get, unsigned long i)
+{
+	while (i < get->npages && gsb_fault_has(get, i))
+		i += gsb_get_block(get, i);
+	return i;
+}
+
+/*
+ * How many pages to fault in from page @i on, which is missing. Of a stretch with one
+ * missing page core mm faults all that follow, too. That does not matter to RAM, and is
+ * less than to look for the next one that is missing; but private device memory would
+ * come home.
+ */
+static unsigned long gsb_fault_stretch(const struct gsb_get *get,
+				       unsigned long i)
+{
+	unsigned long end = i + 1, pos = i + 1;
+
+	while (pos < get->npages) {
+		if (!gsb_fault_has(get, pos)) {
+			end = ++pos;
+			continue;
+		}
+		if (is_zone_device_page(hmm_pfn_to_page(get->pfns[pos])))
+			break;
+		pos += gsb_get_block(get, pos);
+	}
+	return end - i;
+}
+
+static int gsb_fault_missing(const struct gsb_get *get, unsigned long first)
+{
+	unsigned long i, n;
+	int err = 0;
+
+	for (i = first; i < get->npages && !err; i = gsb_fault_next(get, i + n)) {
+		n = min(gsb_fault_stretch(get, i), GSB_FAULT_PAGES);
+		err = gsb_fault_some(get, i, n, gsb_fault_wanted(get));
+		cond_resched();
+	}
+	return err;
 }
 
 static int gsb_fault_locked(const struct gsb_get *get)
 {
+	unsigned long first;
 	int err;
 
 	/* The OOM killer is at it: what is read now may not be what was. */
 	if (check_stable_address_space(get->mm))
 		return -EFAULT;
-	if (!gsb_fault_would_wait(get))
-		return gsb_fault_all(get, gsb_fault_wanted(get));
 
-	err = gsb_fault_all(get, 0);
+	err = gsb_fault_look(get);
 	if (err)
 		return err;
-	return gsb_fault_has_all(get) ? 0 : -EFAULT;
+	first = gsb_fault_next(get, 0);
+	if (first == get->npages)
+		return 0;
+	return gsb_fault_would_wait(get) ? -EFAULT :
+					   gsb_fault_missing(get, first);
 }
 
 /**

@@ -187,22 +187,12 @@ static void check_mapped(const char *where)
 	CHECK_EQ(svm_stat("live_mapped"), (long long)(2 * PAGES));
 }
 
-/*
- * What is out of reach comes home first. Of private memory that takes a CPU fault,
- * and core mm then has the CPU fault on all pages behind it as well.
- */
+/* What is out of reach comes home first, and nothing else does. */
 static void bring_home(char *where)
 {
-	bool all = false;
-
-	for (unsigned int i = 0; i < PIECES; i++) {
-		bool foreign = where[i] == '0' + FOREIGN;
-
-		if (foreign && gpus[0].tier == MOCKGPU_TIER_PRIVATE)
-			all = true;
-		if (foreign || all)
+	for (unsigned int i = 0; i < PIECES; i++)
+		if (where[i] == '0' + FOREIGN)
 			where[i] = SYSTEM;
-	}
 }
 
 static void check_policy(const char *where, unsigned int policy)
