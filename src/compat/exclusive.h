@@ -27,10 +27,15 @@ static inline struct page *gsb_make_exclusive(struct mm_struct *mm,
 
 	return make_device_exclusive(mm, addr, owner, &folio);
 #elif defined(GSB_HAVE_MAKE_EXCLUSIVE_RANGE)
+	struct vm_area_struct *vma = vma_lookup(mm, addr);
 	struct page *page = NULL;
-	int ret = make_device_exclusive_range(mm, addr, addr + PAGE_SIZE, &page,
-					      owner);
+	int ret;
 
+	/* It would not tell memory that it cannot take from a page that is busy. */
+	if (vma && vma->vm_flags & VM_SHARED)
+		return ERR_PTR(-EOPNOTSUPP);
+	ret = make_device_exclusive_range(mm, addr, addr + PAGE_SIZE, &page,
+					  owner);
 	if (ret < 0)
 		return ERR_PTR(ret);
 	return page ?: ERR_PTR(-EBUSY);
