@@ -245,13 +245,17 @@ struct mover {
 	atomic_bool stop;
 };
 
-/* Takes it to VRAM and back, and reads on the CPU, all the time. */
+/*
+ * Takes it to VRAM and back, and reads on the CPU, all the time; but on a slow machine a
+ * job might need all of its ten seconds for that.
+ */
 static void *keep_moving(void *arg)
 {
 	struct mover *mover = arg;
 	const struct area *area = &mover->area;
+	double end = seconds_now() + 4;
 
-	for (size_t i = 0; !atomic_load(&mover->stop); i++) {
+	for (size_t i = 0; !atomic_load(&mover->stop) && seconds_now() < end; i++) {
 		struct area part = area_part(area, i * 5 % 8 * (area->size / 8), area->size / 8);
 		int ret = gpu_populate(part.gpu, part.vm, part.mem, part.size);
 

@@ -26,8 +26,8 @@
 
 #include "internal.h"
 
-/* How much longer a job may take to store its result. */
-#define MOCKGPU_HW_RESULT_TIME	HZ
+/* How much longer a job may take to store its result, for which there may be a fault. */
+#define MOCKGPU_HW_RESULT_TIME	(5 * HZ)
 
 /**
  * mockgpu_hw_engine_init() - an engine without rings
