@@ -24,6 +24,7 @@
 
 #include "bind.h"
 #include "buffer.h"
+#include "compat/dma.h"
 #include "device.h"
 #include "gem.h"
 #include "heap.h"
@@ -34,6 +35,8 @@
 #define MOCKGPU_BUFFER_HOME	(HZ / 10)
 /* How often room that was made may be taken by others. */
 #define MOCKGPU_BUFFER_ROUNDS	8
+/* The CPU and devices use it at the same time; several of them have it mapped. */
+#define MOCKGPU_BUFFER_ATTRS	DMA_ATTR_SKIP_CPU_SYNC
 
 static struct mockgpu_device *
 mockgpu_buffer_device(const struct mockgpu_buffer *buffer)
@@ -208,8 +211,8 @@ static void mockgpu_buffer_unmap_some(struct mockgpu_buffer *buffer,
 	struct device *dev = mockgpu_buffer_dev(buffer);
 
 	while (count--)
-		dma_unmap_page(dev, buffer->dma[count], PAGE_SIZE,
-			       DMA_BIDIRECTIONAL);
+		dma_unmap_page_attrs(dev, buffer->dma[count], PAGE_SIZE,
+				     DMA_BIDIRECTIONAL, MOCKGPU_BUFFER_ATTRS);
 	kvfree(buffer->dma);
 	buffer->dma = NULL;
 }
@@ -222,10 +225,30 @@ static void mockgpu_buffer_unmap(struct mockgpu_buffer *buffer)
 					  mockgpu_buffer_npages(buffer));
 }
 
+/* A bounce buffer would be a copy, which nobody keeps up to date. */
+static int mockgpu_buffer_map_page(struct mockgpu_buffer *buffer,
+				   unsigned long i)
+{
+	struct device *dev = mockgpu_buffer_dev(buffer);
+	dma_addr_t addr;
+
+	addr = dma_map_page_attrs(dev, buffer->pages[i], 0, PAGE_SIZE,
+				  DMA_BIDIRECTIONAL, MOCKGPU_BUFFER_ATTRS);
+	if (dma_mapping_error(dev, addr))
+		return -ENOMEM;
+	if (!gsb_dma_bounces(dev, addr)) {
+		buffer->dma[i] = addr;
+		return 0;
+	}
+	dma_unmap_page_attrs(dev, addr, PAGE_SIZE, DMA_BIDIRECTIONAL,
+			     MOCKGPU_BUFFER_ATTRS);
+	return -EOPNOTSUPP;
+}
+
 static int mockgpu_buffer_map(struct mockgpu_buffer *buffer)
 {
 	unsigned long i, npages = mockgpu_buffer_npages(buffer);
-	struct device *dev = mockgpu_buffer_dev(buffer);
+	int ret;
 
 	if (buffer->dma)
 		return 0;
@@ -235,11 +258,10 @@ static int mockgpu_buffer_map(struct mockgpu_buffer *buffer)
 		return -ENOMEM;
 
 	for (i = 0; i < npages; i++) {
-		buffer->dma[i] = dma_map_page(dev, buffer->pages[i], 0,
-					      PAGE_SIZE, DMA_BIDIRECTIONAL);
-		if (dma_mapping_error(dev, buffer->dma[i])) {
+		ret = mockgpu_buffer_map_page(buffer, i);
+		if (ret) {
 			mockgpu_buffer_unmap_some(buffer, i);
-			return -ENOMEM;
+			return ret;
 		}
 	}
 	return 0;
@@ -391,8 +413,8 @@ static bool mockgpu_buffer_may_go_in(const struct mockgpu_buffer *buffer)
  * @buffer: the buffer; the caller has its lock, and the device is there
  *
  * Context: Process context, may sleep.
- * Return: 0, and every page has an address until the lock is dropped; -ENOMEM,
- * -EINTR, -EIO, -ENODEV.
+ * Return: 0, and every page has an address until the lock is dropped; -EOPNOTSUPP
+ * the device needs bounce buffers, -ENOMEM, -EINTR, -EIO, -ENODEV.
  */
 int mockgpu_buffer_prepare(struct mockgpu_buffer *buffer)
 {

@@ -31,6 +31,8 @@
 #define MOCKGPU_EXCLUSIVE_PATIENCE	(2 * HZ)
 /* More than that cannot be had at once by an address space of a device. */
 #define MOCKGPU_EXCLUSIVE_MAX		512
+/* Other devices may still have it mapped. */
+#define MOCKGPU_EXCLUSIVE_ATTRS		DMA_ATTR_SKIP_CPU_SYNC
 
 struct mockgpu_exclusive {
 	struct mmu_interval_notifier notifier;
@@ -85,8 +87,9 @@ static void mockgpu_exclusive_unmap(struct mockgpu_exclusive *exclusive)
 		return;
 	mockgpu_hw_mmu_unmap(mmu, exclusive->addr, end);
 	mockgpu_hw_mmu_flush(mmu, exclusive->addr, end);
-	dma_unmap_page(mockgpu_exclusive_dma(exclusive), exclusive->dma,
-		       PAGE_SIZE, DMA_BIDIRECTIONAL);
+	dma_unmap_page_attrs(mockgpu_exclusive_dma(exclusive), exclusive->dma,
+			     PAGE_SIZE, DMA_BIDIRECTIONAL,
+			     MOCKGPU_EXCLUSIVE_ATTRS);
 	exclusive->mapped = false;
 }
 
@@ -196,7 +199,8 @@ static int mockgpu_exclusive_map(struct mockgpu_exclusive *exclusive,
 	lockdep_assert_held(&exclusive->lock);
 
 	mockgpu_exclusive_unmap(exclusive);
-	to.addr = dma_map_page(dev, page, 0, PAGE_SIZE, DMA_BIDIRECTIONAL);
+	to.addr = dma_map_page_attrs(dev, page, 0, PAGE_SIZE, DMA_BIDIRECTIONAL,
+				     MOCKGPU_EXCLUSIVE_ATTRS);
 	if (dma_mapping_error(dev, to.addr))
 		return -ENOMEM;
 
