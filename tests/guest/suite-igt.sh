@@ -14,6 +14,8 @@ declare -A SEEN_BY=(
 	[skip_flush]='mockgpu_unmap munmap-second-half'
 	[skip_copy]='mockgpu_hmm migrate'
 	[skip_clear]='mockgpu_place cleared-for-the-next'
+	[skip_dma_unmap]='mockgpu_hmm migrate'
+	[map_writable]='mockgpu_protect populate-read-only'
 	[fail_populate]='mockgpu_hmm migrate'
 	[fail_copy]='mockgpu_hmm migrate'
 	[fail_dma_map]='mockgpu_hmm migrate'
@@ -24,7 +26,7 @@ declare -A SEEN_BY=(
 LINKED=(fail_device_map)
 UNSEEN=(clear_delay_ms copy_delay_us scatter no_clear_op poison)
 # With these things wait, for tests that look at them then.
-STOPS=(hold_page hold_copy)
+STOPS=(hold_page hold_copy asleep)
 
 first_card() {
 	local card
@@ -34,7 +36,8 @@ first_card() {
 }
 
 knobs() {
-	find "$KNOBS" -maxdepth 1 -type f -perm -u+w -printf '%f\n'
+	# That one is written to empty it.
+	find "$KNOBS" -maxdepth 1 -type f -perm -u+w ! -name error_state -printf '%f\n'
 }
 
 # run_with_knob PROGRAM SUBTEST: with the knob KNOB; its output is in OUTPUT.
