@@ -106,6 +106,8 @@ int mockgpu_hw_plug(struct mockgpu_hw *hw)
 {
 	int ret = 0;
 
+	/* It looks up each page by itself. */
+	dma_set_max_seg_size(hw->dma, UINT_MAX);
 	if (!hw->own_iommu)
 		ret = dma_set_mask_and_coherent(hw->dma, DMA_BIT_MASK(64));
 	if (ret || !mockgpu_hw_replaces_dma(hw))
