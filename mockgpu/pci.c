@@ -160,14 +160,10 @@ static void mockgpu_pci_remove(struct pci_dev *pdev)
 	mockgpu_drv_unbind(pci_get_drvdata(pdev));
 }
 
-/* None: whose device it is to be, root says. */
-static const struct pci_device_id mockgpu_pci_ids[] = {
-	{ }
-};
-
 static struct pci_driver mockgpu_pci_driver = {
 	.name = MOCKGPU_NAME,
-	.id_table = mockgpu_pci_ids,
+	/* Whose device it is to be, root says: with an empty table nobody could. */
+	.id_table = NULL,
 	.probe = mockgpu_pci_probe,
 	.remove = mockgpu_pci_remove,
 	.driver = {
