@@ -20,12 +20,25 @@ test_lsgpu() {
 	[[ $output = */mockgpu.0/drm/renderD* ]] || fail "no mockgpu in what lsgpu says: $output"
 }
 
+# Of somebody who uses the device just now. Without a terminal it has no lines to write to.
+test_gputop() {
+	local output user
+	TEST_SECONDS=10 "$TESTS/oversubscribe" random-twice >/dev/null 2>&1 &
+	user=$!
+	output=$(with_igt script -qc 'stty cols 120 rows 40; gputop -n 4 -d 1' /dev/null) ||
+		fail "gputop: $output"
+	wait "$user"
+	grep -q 'compute' <<<"$output" || fail "gputop shows no engine"
+	grep -qE '[0-9]+M .*oversubscribe' <<<"$output" ||
+		fail "gputop does not show the memory of a process"
+}
+
 main() {
 	modprobe mockgpu test_knobs=1 devices=3 vram_size=64M || return
 	guest-fix-dri
 	PATH=$IGT/bin:$PATH LD_LIBRARY_PATH=$LIBRARIES \
 		"$TESTS/igt/igt-run" --runner --lines /tmp/runner
-	run_tests lsgpu
+	run_tests lsgpu gputop
 	tail -n 3 /tmp/runner/runner.log | sed 's/^/# /'
 }
 
