@@ -74,16 +74,18 @@ static void mockgpu_fault_work(struct work_struct *work)
 						   work);
 	struct mockgpu_vm *vm = fault->vm;
 	struct mockgpu_device *mdev = vm->mdev;
+	int ret = -EFAULT;
 
 	mockgpu_fault_wait_while_held(mdev);
 	if (mockgpu_hw_fault_is_wanted(&fault->hw)) {
 		atomic64_inc(&mdev->faults);
-		mockgpu_hw_fault_answer(mdev->hw, &fault->hw,
-					mockgpu_fault_handle(fault));
+		ret = mockgpu_fault_handle(fault);
 	} else {
 		atomic64_inc(&mdev->stale_faults);
 	}
 
+	/* From here on it can be raised once more. */
+	mockgpu_hw_fault_answer(mdev->hw, &fault->hw, ret);
 	mockgpu_fault_put(fault);
 	mockgpu_vm_put(vm);
 	drm_dev_put(&mdev->drm);

@@ -97,16 +97,36 @@ static int mockgpu_hw_run_take_answer(struct mockgpu_hw_run *run)
 	return fault->answer;
 }
 
+static bool mockgpu_hw_run_has_settled(struct mockgpu_hw_run *run)
+{
+	return mockgpu_hw_run_check(run) ||
+	       atomic_read_acquire(&run->job->fault->state) ==
+	       MOCKGPU_HW_FAULT_NONE;
+}
+
+/* The driver may still be busy with one that is stale. */
+static int mockgpu_hw_run_settle(struct mockgpu_hw_run *run)
+{
+	long left = run->deadline - jiffies;
+
+	wait_event_idle_timeout(run->ring->hw->engine.wake,
+				mockgpu_hw_run_has_settled(run),
+				max(left, 0L) + 1);
+	return mockgpu_hw_run_check(run);
+}
+
 static int mockgpu_hw_run_fault(struct mockgpu_hw_run *run, u64 addr,
 				enum mockgpu_hw_op op)
 {
 	struct mockgpu_hw_fault *fault = run->job->fault;
-	long left = run->deadline - jiffies;
+	long left;
+	int ret;
 
-	/* The driver is still busy with one that is stale. */
-	if (atomic_read(&fault->state) != MOCKGPU_HW_FAULT_NONE)
-		return -EFAULT;
+	ret = mockgpu_hw_run_settle(run);
+	if (ret)
+		return ret;
 
+	left = run->deadline - jiffies;
 	fault->addr = addr;
 	fault->write = mockgpu_hw_op_writes(op);
 	fault->atomic = mockgpu_hw_op_is_atomic(op);
@@ -389,7 +409,9 @@ void mockgpu_hw_fault_answer(struct mockgpu_hw *hw,
 			     struct mockgpu_hw_fault *fault, int answer)
 {
 	fault->answer = answer;
+	/* The engine does not need it any more, but may have another one. */
 	if (atomic_cmpxchg(&fault->state, MOCKGPU_HW_FAULT_RAISED,
-			   MOCKGPU_HW_FAULT_ANSWERED) == MOCKGPU_HW_FAULT_RAISED)
-		wake_up_all(&hw->engine.wake);
+			   MOCKGPU_HW_FAULT_ANSWERED) != MOCKGPU_HW_FAULT_RAISED)
+		atomic_set_release(&fault->state, MOCKGPU_HW_FAULT_NONE);
+	wake_up_all(&hw->engine.wake);
 }

@@ -271,7 +271,8 @@ struct mockgpu_hw_command {
  * @MOCKGPU_HW_FAULT_NONE: nobody, there is none
  * @MOCKGPU_HW_FAULT_RAISED: the driver, which has to answer
  * @MOCKGPU_HW_FAULT_ANSWERED: the engine, which has to take the answer
- * @MOCKGPU_HW_FAULT_STALE: nobody, the engine has given up
+ * @MOCKGPU_HW_FAULT_STALE: the driver, although the engine has given up: it has to
+ *	let go of it
  */
 enum mockgpu_hw_fault_state {
 	MOCKGPU_HW_FAULT_NONE,
