@@ -277,7 +277,7 @@ test_blocks_refused() {
 	refused 'needs what is in there\|that is not 0' vram_source=blocks vram_base="$(kernel_block)"
 	refused 'not all of that is RAM' vram_source=blocks vram_base=0x800000000000
 	refused 'no ZONE_MOVABLE with so much' vram_source=blocks devices=1 vram_size=1536M
-	refused 'not fit' vram_source=blocks vram_size=1T
+	refused 'not fit' vram_source=blocks vram_size=1024G
 	refused 'are for the coherent tier\|CONFIG_DEVICE_PRIVATE' vram_source=blocks tier=private
 	refused 'is unknown' vram_source=nowhere
 	refused 'leave vram_source= out' vram_source=blocks devices=0
