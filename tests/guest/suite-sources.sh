@@ -325,7 +325,7 @@ run_gigabytes() {
 test_pmem_not_by_itself() {
 	unload_if_loaded
 	refused 'no reserved RAM' tier=coherent
-	refused 'no RAM set aside as pmem' vram_source=pmem vram_base=0x40000000
+	refused 'no RAM set aside as pmem\|overlaps System RAM' vram_source=pmem vram_base=0x40000000
 }
 
 test_pmem() {
