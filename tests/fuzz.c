@@ -30,6 +30,11 @@
 
 #define ARRAY_SIZE(array)	(sizeof(array) / sizeof(*(array)))
 #define ARENA		(4 * MIB)
+/*
+ * Where nothing else of a process is, and so many bits away from it that no mutation
+ * makes the device write to a stack or to the data of a library.
+ */
+#define ARENA_AT	((void *)0x2aaaaaa00000)
 #define MAX_THREADS	16
 #define LARGEST		256
 #define FILES		4
@@ -575,8 +580,9 @@ static void run_all(void)
 	pthread_t threads[MAX_THREADS];
 	double end = seconds_now() + options.seconds;
 
-	arena = mem_map(ARENA, 0, MEM_HUGE);
-	if (!arena)
+	arena = mmap(ARENA_AT, ARENA, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	if (arena != ARENA_AT || madvise(arena, ARENA, MADV_HUGEPAGE))
 		abort();
 	for (unsigned int i = 0; i < FILES; i++)
 		files[i] = open_file(i);
