@@ -71,6 +71,9 @@ kvm_probe() {
 accelerator() {
 	# A kernel under emulation on a busy host is slow, not stuck.
 	ACCEL_APPEND='watchdog_thresh=30 rcupdate.rcu_cpu_stall_timeout=60'
+	# 6.1 would not believe that the processors' TSCs agree, and reading the HPET
+	# instead is an access to a device, one processor at a time.
+	ACCEL_APPEND+=' tsc=reliable'
 	if [[ -n $1 ]]; then
 		ACCEL=(-accel "tcg,thread=single" -cpu max -icount "shift=0,sleep=off")
 	elif kvm_works; then
