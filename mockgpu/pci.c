@@ -11,11 +11,14 @@
 #include <linux/ioport.h>
 #include <linux/module.h>
 #include <linux/pci.h>
+#include <linux/pm.h>
 #include <linux/sizes.h>
 
 #include "config.h"
 #include "drv.h"
 #include "pci.h"
+#include "pm.h"
+#include "sysfs.h"
 
 #define MOCKGPU_PCI_BAR	2
 
@@ -166,8 +169,11 @@ static struct pci_driver mockgpu_pci_driver = {
 	.id_table = NULL,
 	.probe = mockgpu_pci_probe,
 	.remove = mockgpu_pci_remove,
+	/* Not in .driver, where registration overwrites it. */
+	.dev_groups = mockgpu_sysfs_groups,
 	.driver = {
 		.probe_type = PROBE_FORCE_SYNCHRONOUS,
+		.pm = pm_sleep_ptr(&mockgpu_pm_ops),
 	},
 };
 

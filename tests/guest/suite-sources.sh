@@ -157,6 +157,19 @@ test_unplug_busy() {
 	unload
 }
 
+test_suspend() {
+	load devices=0
+	bind
+	hold_populated
+	nap freeze
+	expect verify ok
+	nap disk
+	expect verify ok
+	expect transform ok
+	hold_quit
+	unload
+}
+
 # What the driver keeps using after it was unmapped, the IOMMU does not know any more.
 test_unmapped_faults() {
 	local program=$TESTS/igt/mockgpu_unmap card
@@ -180,7 +193,7 @@ test_unmapped_faults() {
 run_pci_tier() {
 	modprobe mockgpu devices=0 test_knobs=1 tier="$1" 2>/dev/null || return
 	run_tests bind
-	run_programs uapi migrate holes errors life attrs commands queues
+	run_programs uapi migrate holes errors life attrs commands queues tools
 	run_tests unload-after
 }
 
@@ -192,7 +205,7 @@ run_pci() {
 	local tier prefix=pci-
 	[[ ! -e $PCI/devices/$(address)/iommu_group ]] || prefix=iommu-
 	with_prefix "$prefix" run_tests not-by-itself new-id beside-others too-big unbind-held \
-		unbind-ten-times remove-and-rescan unplug-and-plug unplug-busy unmapped-faults
+		unbind-ten-times remove-and-rescan unplug-and-plug unplug-busy suspend unmapped-faults
 	for tier in private coherent system; do
 		with_prefix "$prefix$tier-" run_pci_tier "$tier"
 	done
