@@ -146,6 +146,13 @@ put() {
 	must sh -c "echo '$1' >'$2'"
 }
 
+# nap freeze|disk: all processes and devices sleep for a second.
+nap() {
+	[[ -e /sys/power/pm_test && " $(</sys/power/state) " = *" $1 "* ]] ||
+		skip "the kernel was built without the state $1, or without tests of it"
+	must guest-nap "$1"
+}
+
 is_loaded() {
 	[[ -d /sys/module/mockgpu ]]
 }

@@ -149,6 +149,44 @@ test_unbind_twenty_times() {
 	unload
 }
 
+test_suspend() {
+	load
+	hold_populated
+	nap freeze
+	expect verify ok
+	expect transform ok
+	expect verify ok
+	hold_quit
+	unload
+}
+
+# Threads use the device when the system goes to sleep, and go on afterwards.
+test_suspend_busy() {
+	local busy
+	load
+	TEST_SECONDS=2 "$TESTS/threads" everything-small &
+	busy=$!
+	sleep 0.5
+	nap freeze
+	wait "$busy" || fail "the threads failed"
+	unload
+}
+
+# What is nowhere but in VRAM in reserved RAM would not be saved.
+test_hibernate() {
+	load
+	hold_populated
+	nap disk
+	if [[ $(tier) = coherent ]]; then
+		expect residency 'ok none 0 system 4096 device 0 other 0'
+	fi
+	expect verify ok
+	expect populate ok
+	expect verify ok
+	hold_quit
+	unload
+}
+
 test_bad_size() {
 	unload_if_loaded
 	refused 'multiple of 2M' vram_size=0
@@ -226,8 +264,8 @@ test_system_tier() {
 main() {
 	unload_if_loaded
 	run_tests load load-twenty-times load-and-use unload-held unload-closed unbind-held \
-		unbind-closed unbind-busy unbind-and-unload unbind-twenty-times bad-size bad-base \
-		bad-tier private-missing bad-devices good-parameters system-tier
+		unbind-closed unbind-busy unbind-and-unload unbind-twenty-times suspend suspend-busy \
+		hibernate bad-size bad-base bad-tier private-missing bad-devices good-parameters system-tier
 }
 
 main
