@@ -220,15 +220,14 @@ new_log() {
 	dmesg 2>/dev/null | sed "1,/$MARK/d" | grep -v taint
 }
 
-# refused HINT PARAMETER...: modprobe fails, and one line says what is wrong.
+# refused HINT PARAMETER...: modprobe fails, and one line of the driver says what is wrong.
 refused() {
 	local lines
 	mark_log
 	must_not modprobe mockgpu "${@:2}"
 	! is_loaded || fail "${*:2}: the module is loaded"
 	! has_nodes || fail "${*:2}: there are render nodes"
-	# The kernel itself shows what keeps it from giving up memory.
-	lines=$(new_log | grep -vE 'drm_gpusvm_backport: |clocksource: |page: refcount:|flags: 0x|raw: 0|page dumped because')
+	lines=$(new_log | grep mockgpu)
 	(($(grep -c . <<<"$lines") == 1)) || fail "${*:2}: not one line in the log: ${lines//$'\n'/ | }"
 	grep -q "mockgpu: .*$1" <<<"$lines" || fail "${*:2}: '$lines' does not say '$1'"
 }
