@@ -201,7 +201,7 @@ static void exclusive_many(struct gpu *gpu)
 
 	if (!(gpu->caps & MOCKGPU_CAP_EXCLUSIVE) || gpu->tier == MOCKGPU_TIER_COHERENT)
 		test_skip("pages are not taken here");
-	area = area_new(gpu, 600 * PAGE, 0, MEM_HUGE);
+	area = area_new(gpu, 600 * PAGE, 0, MEM_SMALL);
 	memset(area.mem, 0, area.size);
 	CHECK_OK(set_mode(&area, MOCKGPU_ATOMIC_SYSTEM));
 	queue = queue_new(gpu, area.vm);

@@ -394,6 +394,7 @@ static void unplug(struct gpu *gpu)
 	CHECK_OK(device_unbind(1));
 	check_map(&bound.area, map);
 	CHECK_RET(gem_create(&second, SIZE, 0, &handle), -ENODEV);
+	CHECK_RET(gem_import(&second, fd, &handle), -ENODEV);
 	CHECK_RET(gpu_fill(&second, bound.area.vm, bound.area.mem, PAGE, VALUE), -ENODEV);
 	CHECK_OK(gpu_fill(gpu, foreign.area.vm, foreign.area.mem, PAGE, VALUE));
 	CHECK_SYS(munmap(map, SIZE));

@@ -31,7 +31,11 @@ static inline struct page *gsb_make_exclusive(struct mm_struct *mm,
 	struct page *page = NULL;
 	int ret;
 
-	/* It would not tell memory that it cannot take from a page that is busy. */
+	/*
+	 * It would not tell memory that it cannot take from a page that is busy.
+	 * Nor does it tell of a huge page, of which it takes the first page only:
+	 * who asks for another one is told that it is busy.
+	 */
 	if (vma && vma->vm_flags & VM_SHARED)
 		return ERR_PTR(-EOPNOTSUPP);
 	ret = make_device_exclusive_range(mm, addr, addr + PAGE_SIZE, &page,
