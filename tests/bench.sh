@@ -3,7 +3,8 @@
 #
 # bench.sh KERNEL OUT [OPTION]...: measures in a virtual machine whose time counts
 # instructions, leaves the results in the directory OUT and prints the table. Options
-# are those of gpusvm-bench. The lines are those of guest/lib.sh.
+# are those of gpusvm-bench. The lines are those of guest/lib.sh. BENCH_MEMORY is the
+# memory of the machine (4G) and BENCH_VRAM that of the device, if not the usual.
 
 PROJECT=$(dirname "$(dirname "$(readlink -f "$0")")")
 VM=${VM:-$PROJECT/scripts/vm}
@@ -54,7 +55,8 @@ or_fail() {
 rm -f "$out/mockgpu-kernel.ko"
 or_fail rival build_rival
 or_fail hmm build_hmm
-"$VM" --kernel "$kernel" --memory 4G --icount --timeout "$SECONDS_AT_MOST" --share "$out" -- \
+"$VM" --kernel "$kernel" --memory "${BENCH_MEMORY:-4G}" --icount --timeout "$SECONDS_AT_MOST" \
+	--share "$out" -- env VRAM_SIZE="${BENCH_VRAM:-}" \
 	/opt/mockgpu-tests/bench.sh /mnt/share "$@" || exit
 "$PROJECT/tests/bench/table" "$out/bench.tsv"
 "$PROJECT/tests/bench/targets" "$out/bench.tsv" | awk -F '\t' '

@@ -4,7 +4,8 @@
 # bench.sh DIR [OPTION]...: measures this project's module, also with large folios,
 # and after it in the same boot what DIR has: the mock device built against the kernel's
 # own module (mockgpu-kernel.ko), and the kernel's HMM test module (hmm/test_hmm.ko).
-# The results are in DIR/bench.tsv. Options are those of gpusvm-bench.
+# The results are in DIR/bench.tsv. Options are those of gpusvm-bench. VRAM_SIZE is how
+# much VRAM a device has, if not the usual.
 
 # shellcheck source=tests/guest/lib.sh
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
@@ -20,7 +21,7 @@ bench() {
 # Nothing else is to run meanwhile: no daemon that looks for pages to merge, to
 # make huge or to compact.
 test_ours() {
-	load devices=1
+	load "${DEVICES[@]}"
 	bench ours "${OPTIONS[@]}"
 	unload
 }
@@ -30,7 +31,7 @@ test_ours() {
 test_kernel() {
 	[[ -e $DIR/mockgpu-kernel.ko ]] || skip "the kernel has no drm_gpusvm of its own"
 	must modprobe drm_gpusvm_helper
-	must insmod "$DIR/mockgpu-kernel.ko" devices=1
+	must insmod "$DIR/mockgpu-kernel.ko" "${DEVICES[@]}"
 	must guest-fix-dri
 	bench kernel "${OPTIONS[@]}"
 }
@@ -40,7 +41,7 @@ test_large() {
 	modinfo --field parm drm_gpusvm_backport | grep -q ^large_folios: ||
 		skip "this kernel has no large folios of devices"
 	must modprobe drm_gpusvm_backport large_folios=1
-	load devices=1
+	load "${DEVICES[@]}"
 	bench large --variant huge "${OPTIONS[@]}"
 	unload
 }
@@ -62,6 +63,8 @@ quiet() {
 }
 
 OPTIONS=("$@")
+DEVICES=(devices=1)
+[[ -z ${VRAM_SIZE:-} ]] || DEVICES+=("vram_size=$VRAM_SIZE")
 : >"$DIR/bench.tsv"
 quiet
 run_tests ours large hmm kernel
