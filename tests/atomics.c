@@ -193,6 +193,41 @@ static void exclusive(struct gpu *gpu)
 	CHECK_OK(job_do(gpu, queue, cmd_add(area.mem + PAGE, 1, NULL)));
 }
 
+/* What the CPU drops while the device takes it, the device has no more. */
+static void drop_while_taken(const struct area *area, uint32_t queue, unsigned int turns)
+{
+	volatile uint64_t *word = (uint64_t *)area->mem;
+	struct job job = { };
+
+	*word = 0;
+	job_add(&job, cmd_add(area->mem, 1, NULL));
+	job_start(&job, area->gpu, queue);
+	for (volatile unsigned int i = 0; i < turns; i++)
+		continue;
+	CHECK_SYS(madvise(area->mem, PAGE, MADV_DONTNEED));
+	CHECK_OK(job_end(&job));
+	*word = 0;
+	CHECK_OK(job_do(area->gpu, queue, cmd_add(area->mem, 1, NULL)));
+	CHECK_EQ(*word, 1);
+}
+
+static void exclusive_dropped(struct gpu *gpu)
+{
+	uint64_t random = 1, rounds = 0;
+	struct area area;
+	uint32_t queue;
+	double end;
+
+	if (!(gpu->caps & MOCKGPU_CAP_EXCLUSIVE) || gpu->tier == MOCKGPU_TIER_COHERENT)
+		test_skip("pages are not taken here");
+	area = word_new(gpu, MOCKGPU_ATOMIC_SYSTEM);
+	queue = queue_new(gpu, area.vm);
+	end = seconds_now() + 2;
+	for (; seconds_now() < end; rounds++)
+		drop_while_taken(&area, queue, random_next(&random) % 20000);
+	printf("# %llu rounds\n", (unsigned long long)rounds);
+}
+
 /* More pages than a VM can have for itself at once. */
 static void exclusive_many(struct gpu *gpu)
 {
@@ -294,6 +329,7 @@ static const struct test tests[] = {
 	{ "device-against-preference", device_against_preference, NEED_VRAM, 0 },
 	{ "system", system_wide, 0, 0 },
 	{ "exclusive", exclusive, NEED_ROOT, 0 },
+	{ "exclusive-dropped", exclusive_dropped, 0, 0 },
 	{ "exclusive-many", exclusive_many, 0, 0 },
 	{ "two-devices", two_devices, NEED_TWO_DEVICES, 0 },
 	{ "shared-memory", shared_memory, 0, 0 },
