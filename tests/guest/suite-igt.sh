@@ -38,8 +38,8 @@ first_card() {
 }
 
 knobs() {
-	# That one is written to empty it.
-	find "$KNOBS" -maxdepth 1 -type f -perm -u+w ! -name error_state -printf '%f\n'
+	# Those are written to empty them.
+	find "$KNOBS" -maxdepth 1 -type f -perm -u+w ! -name 'error*' -printf '%f\n'
 }
 
 # run_with_knob PROGRAM SUBTEST: with the knob KNOB; its output is in OUTPUT.
