@@ -83,10 +83,35 @@ test_prepare() {
 	"prepare_${VARIANT%%-*}" "${VARIANT#*-}"
 }
 
-# As long as the programs run.
-compact() {
+prepare_compaction() {
+	expect_on /proc/sys/vm/compact_memory
+}
+
+# Blocks of what can be moved away, which is where memory of processes comes from first.
+prepare_hotunplug() {
+	mapfile -t BLOCKS < <(grep -l Movable /sys/devices/system/memory/memory*/valid_zones)
+	((${#BLOCKS[@]} > 1)) || skip "there are no memory blocks that can go"
+}
+
+# Those go on as long as the programs run.
+disturb_compaction() {
 	while :; do
 		echo 1 >/proc/sys/vm/compact_memory || return
+	done
+}
+
+# Who is short of memory meanwhile is out of luck, so one block at a time. That one
+# cannot go this time is no mistake.
+disturb_hotunplug() {
+	local block gone=0 tries=0
+	trap 'echo "# of $tries blocks $gone went"; exit' TERM
+	prepare_hotunplug
+	while :; do
+		for block in "${BLOCKS[@]%/*}"; do
+			tries=$((tries + 1))
+			echo offline 2>/dev/null >"$block/state" && gone=$((gone + 1))
+			echo online_movable 2>/dev/null >"$block/state"
+		done
 	done
 }
 
@@ -102,22 +127,18 @@ run_programs() {
 }
 
 main() {
-	local results compaction=
+	local results disturber=
 	results=$(run_tests prepare)
 	echo "$results"
 	[[ $results = 'ok '* ]] || return 0
 	load test_knobs=1 devices=2 vram_size=64M
-	if [[ $VARIANT = compaction ]]; then
-		compact &
-		compaction=$!
+	if declare -F "disturb_$VARIANT" >/dev/null; then
+		"disturb_$VARIANT" &
+		disturber=$!
 	fi
 	(run_programs)
-	[[ -z $compaction ]] || kill "$compaction"
+	[[ -z $disturber ]] || { kill "$disturber"; wait "$disturber"; }
 	run_tests unload-after
-}
-
-prepare_compaction() {
-	expect_on /proc/sys/vm/compact_memory
 }
 
 with_prefix "$VARIANT-" main
