@@ -99,8 +99,36 @@ test_tests_compile() {
 	[[ -x $out/demo && -x $out/run.sh ]] || fail "there are no programs"
 }
 
+# sizes OPTION...: of all structures of the UAPI; fails if one has a hole or padding.
+sizes() {
+	local name
+	{
+		echo '#include <drm/drm.h>'
+		echo '#pragma GCC diagnostic error "-Wpadded"'
+		echo '#include <drm/mockgpu_drm.h>'
+		while read -r name; do
+			echo "char size_of_${name}[sizeof(struct $name)];"
+		done < <(sed -n 's/^struct \(drm_mockgpu_[a-z_]*\) {.*/\1/p' include/uapi/drm/mockgpu_drm.h)
+	} >"$out/sizes.c"
+	must gcc "$@" -ffreestanding -Itests/lib -Iinclude/uapi -idirafter "/usr/include/$(gcc -print-multiarch)" \
+		-c -o "$out/sizes.o" "$out/sizes.c"
+	nm -S --defined-only "$out/sizes.o" | awk '{ print $NF, $2 }' | sed 's/ 0*/ /' | sort
+}
+
+# A process of 32 bits says the same to a kernel of 64.
+test_uapi_layout() {
+	local out
+	out=$(mktemp -d)
+	trap 'rm -rf "$out"' EXIT
+	sizes -m64 >"$out/64" || exit
+	sizes -m32 >"$out/32" || exit
+	(($(wc -l <"$out/64") > 10)) || fail "there are hardly any structures"
+	diff "$out/64" "$out/32" >"$out/diff" || fail "not the same size: $(sed -n 2p "$out/diff")"
+}
+
 mapfile -t TEXTS < <(files | texts)
 mapfile -t SOURCES < <(printf '%s\n' "${TEXTS[@]}" | sources)
 mapfile -t SHELL_SCRIPTS < <(printf '%s\n' "${TEXTS[@]}" | shell_scripts)
 
-run_tests shellcheck shell-syntax licence whitespace kernel-versions executable tests-compile
+run_tests shellcheck shell-syntax licence whitespace kernel-versions executable uapi-layout \
+	tests-compile
