@@ -74,8 +74,8 @@ test_unload_closed() {
 # check_rebind: the first device, which is the one that `hold` opens.
 check_rebind() {
 	put "$DEVICE" "$DRIVER/bind"
+	until_true "$TEST_SLOW" has_nodes || fail "no render node a second after bind"
 	must guest-fix-dri
-	has_nodes || fail "no render node after bind"
 	hold_populated
 	expect verify ok
 	hold_quit
@@ -261,11 +261,21 @@ test_system_tier() {
 	unload
 }
 
+# Who is in the group render, and nobody else.
+test_group_render() {
+	local somebody=(setpriv --reuid 65534 --regid 65534)
+	load devices=1
+	must "${somebody[@]}" --groups render "$TESTS/demo"
+	must_not "${somebody[@]}" --clear-groups "$TESTS/demo"
+	unload
+}
+
 main() {
 	unload_if_loaded
-	run_tests load load-twenty-times load-and-use unload-held unload-closed unbind-held \
-		unbind-closed unbind-busy unbind-and-unload unbind-twenty-times suspend suspend-busy \
-		hibernate bad-size bad-base bad-tier private-missing bad-devices good-parameters system-tier
+	run_tests load load-twenty-times load-and-use group-render unload-held unload-closed \
+		unbind-held unbind-closed unbind-busy unbind-and-unload unbind-twenty-times suspend \
+		suspend-busy hibernate bad-size bad-base bad-tier private-missing bad-devices \
+		good-parameters system-tier
 }
 
 main
