@@ -65,7 +65,12 @@ static int mockgpu_atomic_anywhere(struct mockgpu_vm *vm, unsigned long addr,
 		if (ret != -EBUSY || !mockgpu_exclusive_supported())
 			return ret;
 	}
-	return mockgpu_exclusive_get(&vm->svm, addr);
+	ret = mockgpu_exclusive_get(&vm->svm, addr);
+	if (ret != -E2BIG)
+		return ret;
+	/* To move a page means to split the huge page. */
+	return mockgpu_device_has_vram(vm->mdev) ?
+	       mockgpu_atomic_in_vram(vm, addr) : -EOPNOTSUPP;
 }
 
 /**

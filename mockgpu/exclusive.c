@@ -13,6 +13,7 @@
  * with only the first one held.
  */
 #include <linux/dma-mapping.h>
+#include <linux/hmm.h>
 #include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
@@ -229,6 +230,32 @@ static int mockgpu_exclusive_prepare(struct mockgpu_exclusive *exclusive)
 	return ret;
 }
 
+/* It is only looked for: what is not there any more is for the next step to find. */
+static int mockgpu_exclusive_check(struct mockgpu_exclusive *exclusive)
+{
+	struct mm_struct *mm = exclusive->svm->space->base.mm;
+	unsigned long pfn = 0;
+	struct hmm_range range = {
+		.notifier = &exclusive->notifier,
+		.notifier_seq = mmu_interval_read_begin(&exclusive->notifier),
+		.start = exclusive->addr,
+		.end = exclusive->addr + PAGE_SIZE,
+		.hmm_pfns = &pfn,
+	};
+	int ret;
+
+	if (gsb_exclusive_takes_parts())
+		return 0;
+	ret = mmap_read_lock_killable(mm);
+	if (ret)
+		return ret;
+	ret = hmm_range_fault(&range);
+	mmap_read_unlock(mm);
+	if (ret || !(pfn & HMM_PFN_VALID))
+		return ret;
+	return PageCompound(hmm_pfn_to_page(pfn)) ? -E2BIG : 0;
+}
+
 static struct page *mockgpu_exclusive_take(struct mockgpu_exclusive *exclusive)
 {
 	struct mockgpu_svm *svm = exclusive->svm;
@@ -251,6 +278,8 @@ static int mockgpu_exclusive_try(struct mockgpu_exclusive *exclusive)
 	int ret;
 
 	ret = mockgpu_exclusive_prepare(exclusive);
+	if (!ret)
+		ret = mockgpu_exclusive_check(exclusive);
 	if (ret)
 		return ret;
 
@@ -304,8 +333,8 @@ static int mockgpu_exclusive_get_locked(struct mockgpu_svm *svm,
  *
  * Context: Process context, may sleep, no lock held.
  * Return: 0, -EFAULT no mapping or no permission, -EBUSY others want it, too,
- * -EOPNOTSUPP not with such memory or not on this kernel, -ENOMEM, -EINTR the caller
- * was killed.
+ * -E2BIG it is a huge page and this kernel cannot give those, -EOPNOTSUPP not with such
+ * memory or not on this kernel, -ENOMEM, -EINTR the caller was killed.
  */
 int mockgpu_exclusive_get(struct mockgpu_svm *svm, unsigned long addr)
 {

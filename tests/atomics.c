@@ -236,7 +236,8 @@ static void exclusive_many(struct gpu *gpu)
 
 	if (!(gpu->caps & MOCKGPU_CAP_EXCLUSIVE) || gpu->tier == MOCKGPU_TIER_COHERENT)
 		test_skip("pages are not taken here");
-	area = area_new(gpu, 600 * PAGE, 0, MEM_SMALL);
+	/* Not every kernel can give a part of a huge page, so that has to move. */
+	area = area_new(gpu, 600 * PAGE, 0, gpu_has_vram(gpu) ? MEM_HUGE : MEM_SMALL);
 	memset(area.mem, 0, area.size);
 	CHECK_OK(set_mode(&area, MOCKGPU_ATOMIC_SYSTEM));
 	queue = queue_new(gpu, area.vm);

@@ -31,11 +31,7 @@ static inline struct page *gsb_make_exclusive(struct mm_struct *mm,
 	struct page *page = NULL;
 	int ret;
 
-	/*
-	 * It would not tell memory that it cannot take from a page that is busy.
-	 * Nor does it tell of a huge page, of which it takes the first page only:
-	 * who asks for another one is told that it is busy.
-	 */
+	/* It would not tell memory that it cannot take from a page that is busy. */
 	if (vma && vma->vm_flags & VM_SHARED)
 		return ERR_PTR(-EOPNOTSUPP);
 	ret = make_device_exclusive_range(mm, addr, addr + PAGE_SIZE, &page,
@@ -45,6 +41,20 @@ static inline struct page *gsb_make_exclusive(struct mm_struct *mm,
 	return page ?: ERR_PTR(-EBUSY);
 #else
 	return ERR_PTR(-EOPNOTSUPP);
+#endif
+}
+
+/*
+ * Can a page of a huge page be taken? The function for ranges takes the first page only,
+ * and has the huge page mapped in small pages first, after which it cannot be migrated to
+ * a device either.
+ */
+static inline bool gsb_exclusive_takes_parts(void)
+{
+#if defined(GSB_HAVE_MAKE_EXCLUSIVE)
+	return true;
+#else
+	return false;
 #endif
 }
 
