@@ -192,25 +192,65 @@ int mockgpu_blocks_take(struct mockgpu_blocks *blocks, u64 base, u64 size)
 }
 
 /* There is no other way for a module; it is what an administrator would do. */
-static int mockgpu_blocks_write_state(u64 start, const char *state)
+static int mockgpu_blocks_write(const char *path, const char *text)
 {
-	struct file *file;
-	char path[64];
+	struct file *file = filp_open(path, O_WRONLY, 0);
 	loff_t pos = 0;
 	ssize_t len;
 
-	snprintf(path, sizeof(path), "/sys/devices/system/memory/memory%llu/state",
-		 start / memory_block_size_bytes());
-	file = filp_open(path, O_WRONLY, 0);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
 
-	len = kernel_write(file, state, strlen(state), &pos);
+	len = kernel_write(file, text, strlen(text), &pos);
 	filp_close(file, NULL);
 	return len < 0 ? len : 0;
 }
 
-/* What the kernel does with a block that is new to it is a matter of policy. */
+static int mockgpu_blocks_read(const char *path, char *text, size_t size)
+{
+	struct file *file = filp_open(path, O_RDONLY, 0);
+	loff_t pos = 0;
+	ssize_t len;
+
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+
+	len = kernel_read(file, text, size - 1, &pos);
+	filp_close(file, NULL);
+	if (len < 0)
+		return len;
+	text[len] = '\0';
+	return 0;
+}
+
+static int mockgpu_blocks_write_state(u64 start, const char *state)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/devices/system/memory/memory%llu/state",
+		 start / memory_block_size_bytes());
+	return mockgpu_blocks_write(path, state);
+}
+
+/*
+ * As a matter of policy the kernel may bring what is new to it online at once, in a
+ * zone of its choice: what it then puts there may never go away again, and it is too
+ * late for another zone. So that has to wait.
+ */
+static int mockgpu_blocks_add(const struct mockgpu_blocks *blocks)
+{
+	static const char policy[] = "/sys/devices/system/memory/auto_online_blocks";
+	char usual[32];
+	int ret, known;
+
+	known = mockgpu_blocks_read(policy, usual, sizeof(usual)) ?:
+		mockgpu_blocks_write(policy, "offline");
+	ret = add_memory(blocks->nid, blocks->start, blocks->size, MHP_NONE);
+	if (!known && mockgpu_blocks_write(policy, usual))
+		pr_warn("new memory stays offline now, see %s\n", policy);
+	return ret;
+}
+
 static int mockgpu_blocks_restore(const struct mockgpu_blocks *blocks,
 				  u64 start)
 {
@@ -242,7 +282,7 @@ void mockgpu_blocks_give_back(struct mockgpu_blocks *blocks)
 	if (!blocks->size)
 		return;
 
-	ret = add_memory(blocks->nid, blocks->start, blocks->size, MHP_NONE);
+	ret = mockgpu_blocks_add(blocks);
 	if (ret) {
 		pr_err("%llu MiB of RAM at 0x%llx are lost until the next boot: error %d\n",
 		       blocks->size / SZ_1M, blocks->start, ret);
