@@ -70,7 +70,7 @@ kvm_probe() {
 # ACCEL_APPEND, what the kernel must know of it.
 accelerator() {
 	# A kernel under emulation on a busy host is slow, not stuck.
-	ACCEL_APPEND='watchdog_thresh=30 rcupdate.rcu_cpu_stall_timeout=60'
+	ACCEL_APPEND='watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=60'
 	# 6.1 would not believe that the processors' TSCs agree, and reading the HPET
 	# instead is an access to a device, one processor at a time.
 	ACCEL_APPEND+=' tsc=reliable'
