@@ -79,7 +79,9 @@ accelerator() {
 	elif kvm_works; then
 		ACCEL=(-accel kvm -cpu host) ACCEL_APPEND=''
 	else
-		ACCEL=(-accel "tcg,thread=multi" -cpu max)
+		# It takes as long to store a byte as eight, and where there was code before
+		# very much longer: to clear a huge page byte by byte was seen to take minutes.
+		ACCEL=(-accel "tcg,thread=multi" -cpu max,-erms,-fsrm)
 	fi
 }
 
