@@ -81,7 +81,7 @@ accelerator() {
 	else
 		# It takes as long to store a byte as eight, and where there was code before
 		# very much longer: to clear a huge page byte by byte was seen to take minutes.
-		ACCEL=(-accel "tcg,thread=multi" -cpu max,-erms,-fsrm)
+		ACCEL=(-accel "tcg,thread=multi" -cpu "max,-erms,-fsrm")
 	fi
 }
 

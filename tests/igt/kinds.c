@@ -15,7 +15,6 @@
 #include "knob.h"
 
 /* What has its size when the program is built must be as large as any test wants. */
-#define STATIC_SIZE	(9 * MIB)
 
 static void *map_flags(size_t size, int flags, int fd)
 {
@@ -162,13 +161,12 @@ static void *map_stack(size_t size, int *fd)
 	return mem + 64 * KIB;
 }
 
-static void *map_thread_local(size_t size, int *fd)
+/* Each thread of a program that has it pays for it: see thread_local.c. */
+__attribute__((weak)) void *map_thread_local(size_t size, int *fd)
 {
-	static _Thread_local char mem[STATIC_SIZE] __attribute__((aligned(8)));
-
+	(void)size;
 	(void)fd;
-	CHECK(size <= sizeof(mem));
-	return mem;
+	FAIL("this program was linked without thread_local.o");
 }
 
 static void *map_brk(size_t size, int *fd)
@@ -182,7 +180,7 @@ static void *map_brk(size_t size, int *fd)
 
 static void *map_bss(size_t size, int *fd)
 {
-	static char mem[STATIC_SIZE] __attribute__((aligned(8)));
+	static char mem[KIND_STATIC_SIZE] __attribute__((aligned(8)));
 
 	(void)fd;
 	CHECK(size <= sizeof(mem));

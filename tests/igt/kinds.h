@@ -5,6 +5,9 @@
 
 #include "buffer.h"
 
+/* Variables are that large. */
+#define KIND_STATIC_SIZE	(9 * MIB)
+
 enum kind_flags {
 	/* It can be put into VRAM. */
 	KIND_MOVES = 1 << 0,
@@ -34,5 +37,7 @@ const struct kind *kind_find(const char *name);
 struct buffer kind_buffer(const struct kind *kind, const struct gpu *gpu, size_t size, int *fd);
 
 int file_temporary(size_t size);
+
+void *map_thread_local(size_t size, int *fd);
 
 #endif
