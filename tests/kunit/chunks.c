@@ -147,7 +147,6 @@ static void neighbours(struct kunit *test)
 		{ SZ_4K, SZ_4K, SZ_4K },
 		{ SZ_64K, SZ_64K, SZ_64K },
 		{ -(long)SZ_1M - (long)SZ_2M, SZ_2M, SZ_2M },
-		{ 0, SZ_4K, 0 },
 	};
 	unsigned int i;
 
