@@ -392,32 +392,53 @@ static void *work_in_thread(void *arg)
 	return NULL;
 }
 
-static void exit_with_threads(void *arg)
+/* A process with threads at work says that it is about to end, or to be another program. */
+static volatile bool *leaves;
+
+static void work_in_threads(void *gpu)
 {
 	struct crew crew;
 
-	crew_start(&crew, 4, work_in_thread, arg);
+	crew_start(&crew, 4, work_in_thread, gpu);
 	sleep_ms(60);
+	*leaves = true;
+}
+
+static void exit_with_threads(void *arg)
+{
+	work_in_threads(arg);
 	_exit(0);
+}
+
+/* To begin threads while others work takes a while, which is not what this is about. */
+static void leave_in_time(struct gpu *gpu, void (*leave)(void *arg), const char *what)
+{
+	double deadline = seconds_now() + patience(100);
+	siginfo_t ended = { };
+	pid_t pid;
+
+	leaves = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	CHECK(leaves != MAP_FAILED);
+	pid = test_fork(leave, gpu);
+	while (!*leaves && !ended.si_pid && seconds_now() < deadline) {
+		sleep_ms(1);
+		CHECK_SYS(waitid(P_PID, pid, &ended, WEXITED | WNOHANG | WNOWAIT));
+	}
+	join_in_time(pid, what);
+	test_join(pid);
+	CHECK_SYS(munmap((void *)leaves, PAGE));
 }
 
 static void exits(struct gpu *gpu, const void *arg)
 {
 	(void)arg;
-	for (unsigned int round = 0; round < 3; round++) {
-		pid_t pid = test_fork(exit_with_threads, gpu);
-
-		join_in_time(pid, "the end of a process with threads at work");
-		test_join(pid);
-	}
+	for (unsigned int round = 0; round < 3; round++)
+		leave_in_time(gpu, exit_with_threads, "the end of a process with threads at work");
 }
 
 static void exec_with_threads(void *arg)
 {
-	struct crew crew;
-
-	crew_start(&crew, 4, work_in_thread, arg);
-	sleep_ms(60);
+	work_in_threads(arg);
 	execl("/bin/true", "true", (char *)NULL);
 	_exit(1);
 }
@@ -425,12 +446,9 @@ static void exec_with_threads(void *arg)
 static void execs(struct gpu *gpu, const void *arg)
 {
 	(void)arg;
-	for (unsigned int round = 0; round < 3; round++) {
-		pid_t pid = test_fork(exec_with_threads, gpu);
-
-		join_in_time(pid, "another program in the place of one with threads at work");
-		test_join(pid);
-	}
+	for (unsigned int round = 0; round < 3; round++)
+		leave_in_time(gpu, exec_with_threads,
+			      "another program in the place of one with threads at work");
 }
 
 static void on_alarm(int number)
