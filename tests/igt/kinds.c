@@ -14,8 +14,6 @@
 #include "kinds.h"
 #include "knob.h"
 
-/* What has its size when the program is built must be as large as any test wants. */
-
 static void *map_flags(size_t size, int flags, int fd)
 {
 	return mmap(NULL, size, PROT_READ | PROT_WRITE, flags, fd, 0);

@@ -5,7 +5,7 @@
 
 #include "buffer.h"
 
-/* Variables are that large. */
+/* What has its size when the program is built must be as large as any test wants. */
 #define KIND_STATIC_SIZE	(9 * MIB)
 
 enum kind_flags {
