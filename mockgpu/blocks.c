@@ -11,9 +11,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/err.h>
-#include <linux/fcntl.h>
-#include <linux/fs.h>
+#include <linux/errno.h>
 #include <linux/ioport.h>
 #include <linux/kernel.h>
 #include <linux/memory.h>
@@ -24,6 +22,7 @@
 
 #include "blocks.h"
 #include "compat/directmap.h"
+#include "text.h"
 
 /* One search, and the last thing that was against a piece. */
 struct mockgpu_blocks_search {
@@ -192,44 +191,13 @@ int mockgpu_blocks_take(struct mockgpu_blocks *blocks, u64 base, u64 size)
 }
 
 /* There is no other way for a module; it is what an administrator would do. */
-static int mockgpu_blocks_write(const char *path, const char *text)
-{
-	struct file *file = filp_open(path, O_WRONLY, 0);
-	loff_t pos = 0;
-	ssize_t len;
-
-	if (IS_ERR(file))
-		return PTR_ERR(file);
-
-	len = kernel_write(file, text, strlen(text), &pos);
-	filp_close(file, NULL);
-	return len < 0 ? len : 0;
-}
-
-static int mockgpu_blocks_read(const char *path, char *text, size_t size)
-{
-	struct file *file = filp_open(path, O_RDONLY, 0);
-	loff_t pos = 0;
-	ssize_t len;
-
-	if (IS_ERR(file))
-		return PTR_ERR(file);
-
-	len = kernel_read(file, text, size - 1, &pos);
-	filp_close(file, NULL);
-	if (len < 0)
-		return len;
-	text[len] = '\0';
-	return 0;
-}
-
 static int mockgpu_blocks_write_state(u64 start, const char *state)
 {
 	char path[64];
 
 	snprintf(path, sizeof(path), "/sys/devices/system/memory/memory%llu/state",
 		 start / memory_block_size_bytes());
-	return mockgpu_blocks_write(path, state);
+	return mockgpu_text_write(path, state);
 }
 
 /*
@@ -243,10 +211,10 @@ static int mockgpu_blocks_add(const struct mockgpu_blocks *blocks)
 	char usual[32];
 	int ret, known;
 
-	known = mockgpu_blocks_read(policy, usual, sizeof(usual)) ?:
-		mockgpu_blocks_write(policy, "offline");
+	known = mockgpu_text_read(policy, usual, sizeof(usual)) ?:
+		mockgpu_text_write(policy, "offline");
 	ret = add_memory(blocks->nid, blocks->start, blocks->size, MHP_NONE);
-	if (!known && mockgpu_blocks_write(policy, usual))
+	if (!known && mockgpu_text_write(policy, usual))
 		pr_warn("new memory stays offline now, see %s\n", policy);
 	return ret;
 }

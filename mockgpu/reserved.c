@@ -9,8 +9,6 @@
  * kernels keep the functions that read it for KVM.
  */
 #include <linux/errno.h>
-#include <linux/fcntl.h>
-#include <linux/fs.h>
 #include <linux/ioport.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
@@ -19,6 +17,7 @@
 #include <linux/string.h>
 
 #include "reserved.h"
+#include "text.h"
 
 #define MOCKGPU_FIRMWARE_MAP	"/sys/firmware/memmap"
 
@@ -36,24 +35,11 @@ struct mockgpu_reserved_search {
 static int mockgpu_firmware_read(unsigned int entry, const char *name,
 				 char *text, size_t size)
 {
-	struct file *file;
 	char path[64];
-	loff_t pos = 0;
-	ssize_t len;
 
 	snprintf(path, sizeof(path), MOCKGPU_FIRMWARE_MAP "/%u/%s", entry,
 		 name);
-	file = filp_open(path, O_RDONLY, 0);
-	if (IS_ERR(file))
-		return PTR_ERR(file);
-
-	len = kernel_read(file, text, size - 1, &pos);
-	filp_close(file, NULL);
-	if (len < 0)
-		return len;
-
-	text[len] = '\0';
-	return 0;
+	return mockgpu_text_read(path, text, size);
 }
 
 static int mockgpu_firmware_number(unsigned int entry, const char *name,
