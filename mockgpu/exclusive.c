@@ -244,8 +244,6 @@ static int mockgpu_exclusive_check(struct mockgpu_exclusive *exclusive)
 	};
 	int ret;
 
-	if (gsb_exclusive_takes_parts())
-		return 0;
 	ret = mmap_read_lock_killable(mm);
 	if (ret)
 		return ret;
@@ -278,7 +276,7 @@ static int mockgpu_exclusive_try(struct mockgpu_exclusive *exclusive)
 	int ret;
 
 	ret = mockgpu_exclusive_prepare(exclusive);
-	if (!ret)
+	if (!ret && !gsb_exclusive_takes_parts())
 		ret = mockgpu_exclusive_check(exclusive);
 	if (ret)
 		return ret;
