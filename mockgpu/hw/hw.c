@@ -6,6 +6,7 @@
 #include <linux/slab.h>
 
 #include "compat/compat.h"
+#include "compat/dma.h"
 #include "internal.h"
 
 /**
@@ -114,6 +115,8 @@ int mockgpu_hw_plug(struct mockgpu_hw *hw)
 		return ret;
 
 	set_dma_ops(hw->dev, &hw->iommu.ops);
+	/* Its processor is the CPU, so they have the same caches. */
+	gsb_dma_set_coherent(hw->dev);
 	return dma_coerce_mask_and_coherent(hw->dev, DMA_BIT_MASK(64));
 }
 

@@ -36,4 +36,19 @@ static inline bool gsb_dma_is_limited(struct device *dev)
 	return !dev_is_dma_coherent(dev) || dma_addressing_limited(dev);
 }
 
+/*
+ * Says that a device and the CPU always see the same, whatever other devices of the
+ * machine do. On most architectures there is nothing else.
+ */
+static inline void gsb_dma_set_coherent(struct device *dev)
+{
+#ifdef GSB_HAVE_DEV_SET_DMA_COHERENT
+	dev_set_dma_coherent(dev);
+#elif defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_DEVICE) || \
+	defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_CPU) || \
+	defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_CPU_ALL)
+	dev->dma_coherent = true;
+#endif
+}
+
 #endif

@@ -54,6 +54,9 @@ write_probes()
 	probe sanity_fails mm.h <<-'C'
 		int (*probe)(struct page *) = this_function_does_not_exist;
 	C
+	probe DEV_SET_DMA_COHERENT device.h <<-'C'
+		void (*probe)(struct device *) = dev_set_dma_coherent;
+	C
 	probe ZONE_DEVICE_PAGE_INIT_ORDER mm.h memremap.h <<-'C'
 		void (*probe)(struct page *, struct dev_pagemap *, unsigned int) =
 			zone_device_page_init;
@@ -130,6 +133,7 @@ release()
 answers()
 {
 	echo "/* Found by src/compat/probe.sh for $(release). */"
+	compiled DEV_SET_DMA_COHERENT
 	compiled ZONE_DEVICE_PAGE_INIT_ORDER
 	compiled FOLIO_FREE
 	compiled FOLIO_SPLIT
