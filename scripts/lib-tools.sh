@@ -10,7 +10,7 @@ TOOLS_DEBIAN=trixie
 TOOLS_KERNEL=debug-next
 
 TOOLS_PACKAGES=(
-	clang lld llvm sparse coccinelle shellcheck gcc-aarch64-linux-gnu perl python3
+	clang lld llvm sparse coccinelle shellcheck gcc-aarch64-linux-gnu libc6-dev-arm64-cross perl python3
 	gcc-12 git
 )
 
@@ -62,6 +62,18 @@ tools_find() {
 	TOOLS=$REPLY
 }
 
+# show_headers ROOT...: sets HEADERS, the options for in_root that show what there is
+# in these roots to build modules with, in its place.
+show_headers() {
+	local root path
+	HEADERS=()
+	for root; do
+		for path in "$root"/usr/src/linux-* "$root"/usr/lib/linux-kbuild-*; do
+			[[ ! -d $path ]] || HEADERS+=(--bind "$path:${path#"$root"}")
+		done
+	done
+}
+
 # arm_apt TOOL ARGUMENT...: apt for the packages of 64-bit ARM.
 arm_apt() {
 	local dir=$CACHE/apt/$DEBIAN-arm64
@@ -69,24 +81,52 @@ arm_apt() {
 		-o APT::Architecture=arm64 -o APT::Architectures=arm64 "${@:2}"
 }
 
-# arm_build OUT: the headers of the kernel that kernel_load loaded, as that processor has
-# them.  What they share with others, and the programs to build with, are in the root of
-# that kernel already.
-# shellcheck disable=SC2153 # likewise
-arm_build() {
-	local dir=$CACHE/apt/$DEBIAN-arm64 release=${RELEASE%-*}-arm64 file
+# arm_fetch OUT PACKAGE...: what these packages for that processor hold.
+arm_fetch() {
+	local dir=$CACHE/apt/$DEBIAN-arm64 file
 	mkdir -p "$dir/state/lists/partial" "$dir/cache/archives/partial" "$SCRATCH/arm"
 	logged "lists of arm64" arm_apt apt-get -qq -o APT::Update::Error-Mode=any update
-	(cd "$SCRATCH/arm" && logged "headers of $release" arm_apt apt-get -q download "linux-headers-$release")
+	(cd "$SCRATCH/arm" && logged "packages of arm64" arm_apt apt-get -q download "${@:2}")
 	mkdir "$1"
 	for file in "$SCRATCH"/arm/*.deb; do
 		dpkg-deb --extract "$file" "$1"
 	done
 }
 
-# arm_find: sets ARM, the path of the headers.
+# arm_key FUNCTION: of what depends on the kernel that kernel_load loaded.
+# shellcheck disable=SC2153 # likewise
+arm_key() {
+	printf '%s\n' "$PACKAGES" "$(declare -f arm_fetch "$1")" | hash_of
+}
+
+# arm_build OUT: the headers of that kernel, as that processor has them.  What they share
+# with others, and the programs to build with, are in the root of that kernel already.
+arm_build() {
+	arm_fetch "$1" "linux-headers-$ARM_RELEASE"
+}
+
+# arm_find: sets ARM, the path of the headers, and ARM_RELEASE.
 arm_find() {
-	cached arm64 "$KERNEL" "$(printf '%s\n' "$PACKAGES" "$(declare -f arm_build)" | hash_of)" arm_build
+	ARM_RELEASE=${RELEASE%-*}-arm64
+	cached arm64 "$KERNEL" "$(arm_key arm_build)" arm_build
 	# shellcheck disable=SC2034 # likewise
 	ARM=$REPLY
+}
+
+# arm_kernel_build OUT: the kernel itself, its modules, and programs for a machine with it.
+arm_kernel_build() {
+	local packages=() package
+	require_space 1024
+	for package in $PACKAGES; do
+		package=${package%%=*}
+		[[ $package = linux-headers-* ]] || packages+=("${package%-*}-arm64")
+	done
+	arm_fetch "$1" "${packages[@]}" busybox-static
+}
+
+# arm_kernel_find: sets ARM_KERNEL, the path of that, after arm_find.
+arm_kernel_find() {
+	cached arm64-kernel "$KERNEL" "$(arm_key arm_kernel_build)" arm_kernel_build
+	# shellcheck disable=SC2034 # likewise
+	ARM_KERNEL=$REPLY
 }
