@@ -11,6 +11,7 @@ KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 KERNEL_FLAVOUR=amd64
 RT_FLAVOUR=rt-amd64
 BUILT_FLAVOUR=debug
+KCSAN_FLAVOUR=kcsan
 
 # What is known about a kernel is looked up again after this many days.
 KERNEL_DAYS=7
@@ -19,7 +20,7 @@ KERNEL_NAMES=(debian-12 debian-13 debian-13-backports newest)
 # Fetched, but not one of those that most users have.
 OTHER_NAMES=(debian-13-rt)
 # Built here, from Debian's sources (see lib-build.sh).
-BUILT_NAMES=(debug debug-next)
+BUILT_NAMES=(debug debug-next debug-kcsan)
 
 # kernel_rule NAME: "DEBIAN-RELEASE RULE SUITE..." of a kernel.
 kernel_rule() {
@@ -28,7 +29,7 @@ kernel_rule() {
 	debian-13 | debian-13-rt) echo trixie metapackage trixie trixie-security ;;
 	debian-13-backports) echo trixie metapackage trixie-backports ;;
 	newest) echo trixie newest trixie-backports ;;
-	debug) echo trixie source trixie trixie-security ;;
+	debug | debug-kcsan) echo trixie source trixie trixie-security ;;
 	debug-next) echo trixie source trixie-backports ;;
 	*) usage_error "unknown kernel '$1' (known: ${KERNEL_NAMES[*]} ${OTHER_NAMES[*]} ${BUILT_NAMES[*]})" ;;
 	esac
@@ -39,13 +40,12 @@ kernel_is_built() {
 }
 
 kernel_flavour() {
-	if kernel_is_built "$1"; then
-		echo "$BUILT_FLAVOUR"
-	elif [[ $1 = *-rt ]]; then
-		echo "$RT_FLAVOUR"
-	else
-		echo "$KERNEL_FLAVOUR"
-	fi
+	case $1 in
+	*-kcsan) echo "$KCSAN_FLAVOUR" ;;
+	debug*) echo "$BUILT_FLAVOUR" ;;
+	*-rt) echo "$RT_FLAVOUR" ;;
+	*) echo "$KERNEL_FLAVOUR" ;;
+	esac
 }
 
 # kernel_expand NAME: the kernels that NAME stands for, one a line; "all" are
