@@ -51,10 +51,15 @@ static int prefetch(const struct buffer *buffer, unsigned int location)
 	return gpu_ioctl(buffer->gpu, DRM_IOCTL_MOCKGPU_PREFETCH, &args);
 }
 
-/* Somebody may hold a page for a moment. */
+/*
+ * Somebody may hold a page for a moment: a page that came home is on a list of the
+ * processor that moved it, until that has a reason to go through the list.
+ */
 static void prefetch_to_device(const struct buffer *buffer)
 {
-	for (int tries = 0; tries < 5; tries++) {
+	double deadline = seconds_now() + patience(2);
+
+	do {
 		int ret = prefetch(buffer, MOCKGPU_PREFER_DEVICE);
 
 		if (ret != -EBUSY)
@@ -62,7 +67,7 @@ static void prefetch_to_device(const struct buffer *buffer)
 		if (buffer_pages(buffer, MOCKGPU_PAGE_DEVICE) == buffer_pages(buffer, PAGE_ANY))
 			return;
 		sleep_ms(10);
-	}
+	} while (seconds_now() < deadline);
 	FAIL("a prefetch leaves pages behind");
 }
 
