@@ -20,22 +20,7 @@ static const char no_exclusive[] = "the kernel cannot give a device pages for it
 
 static int set_mode(const struct area *area, uint64_t mode)
 {
-	struct drm_mockgpu_attr_range args = {
-		.vm_id = area->vm, .attr = MOCKGPU_ATTR_ATOMIC,
-		.addr = (uintptr_t)area->mem, .size = area->size, .value = mode,
-	};
-
-	return gpu_ioctl(area->gpu, DRM_IOCTL_MOCKGPU_SET_ATTR, &args);
-}
-
-static int set_preferred(const struct area *area, uint64_t place)
-{
-	struct drm_mockgpu_attr_range args = {
-		.vm_id = area->vm, .attr = MOCKGPU_ATTR_PREFERRED,
-		.addr = (uintptr_t)area->mem, .size = area->size, .value = place,
-	};
-
-	return gpu_ioctl(area->gpu, DRM_IOCTL_MOCKGPU_SET_ATTR, &args);
+	return area_set_attr(area, MOCKGPU_ATTR_ATOMIC, mode);
 }
 
 static bool offers_system(const struct gpu *gpu)
@@ -123,7 +108,7 @@ static void device_against_preference(struct gpu *gpu)
 	struct area page = area_part(&area, 0, PAGE);
 	uint32_t queue = queue_new(gpu, area.vm);
 
-	CHECK_OK(set_preferred(&area, MOCKGPU_PREFER_SYSTEM));
+	CHECK_OK(area_set_attr(&area, MOCKGPU_ATTR_PREFERRED, MOCKGPU_PREFER_SYSTEM));
 	CHECK_OK(job_do(gpu, queue, cmd_fill(area.mem, PAGE, 0)));
 	CHECK_PLACE(&area, MOCKGPU_PAGE_SYSTEM);
 	CHECK_OK(job_do(gpu, queue, cmd_add(area.mem, 1, NULL)));

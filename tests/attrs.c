@@ -16,12 +16,9 @@
 static int set(const struct area *area, unsigned int attr, size_t start, size_t size,
 	       uint64_t value)
 {
-	struct drm_mockgpu_attr_range args = {
-		.vm_id = area->vm, .attr = attr, .addr = (uintptr_t)area->mem + start,
-		.size = size, .value = value,
-	};
+	struct area part = area_part(area, start, size);
 
-	return gpu_ioctl(area->gpu, DRM_IOCTL_MOCKGPU_SET_ATTR, &args);
+	return area_set_attr(&part, attr, value);
 }
 
 static struct drm_mockgpu_attr_range get(const struct area *area, unsigned int attr, size_t at)
@@ -32,16 +29,6 @@ static struct drm_mockgpu_attr_range get(const struct area *area, unsigned int a
 
 	CHECK_OK(gpu_ioctl(area->gpu, DRM_IOCTL_MOCKGPU_GET_ATTR, &args));
 	return args;
-}
-
-static int prefetch(const struct area *area, unsigned int location)
-{
-	struct drm_mockgpu_prefetch args = {
-		.vm_id = area->vm, .location = location, .addr = (uintptr_t)area->mem,
-		.size = area->size,
-	};
-
-	return gpu_ioctl(area->gpu, DRM_IOCTL_MOCKGPU_PREFETCH, &args);
 }
 
 static int perform(const struct area *area, struct drm_mockgpu_command command)
@@ -195,7 +182,7 @@ static void cannot_move(struct gpu *gpu)
 	CHECK_OK(perform(&area, cmd_fill(area.mem, area.size, VALUE)));
 	CHECK(*(uint64_t *)(area.mem + 15 * PAGE) == VALUE);
 	CHECK_PLACE(&area, MOCKGPU_PAGE_SYSTEM);
-	CHECK_RET(prefetch(&area, MOCKGPU_PREFER_DEVICE), -EBUSY);
+	CHECK_RET(area_prefetch(&area, MOCKGPU_PREFER_DEVICE), -EBUSY);
 }
 
 /* After a prefetch the device finds all that it needs. */
@@ -215,14 +202,14 @@ static void prefetched_to_device(struct gpu *gpu)
 {
 	struct area area = area_filled(gpu, 2 * HUGE_PAGE, 64 * PAGE, MEM_SMALL);
 
-	CHECK_OK(prefetch(&area, MOCKGPU_PREFER_DEVICE));
+	CHECK_OK(area_prefetch(&area, MOCKGPU_PREFER_DEVICE));
 	CHECK_PLACE(&area, MOCKGPU_PAGE_DEVICE);
 	check_ready(&area);
-	CHECK_OK(prefetch(&area, MOCKGPU_PREFER_SYSTEM));
+	CHECK_OK(area_prefetch(&area, MOCKGPU_PREFER_SYSTEM));
 	CHECK_PLACE(&area, MOCKGPU_PAGE_SYSTEM);
 	check_ready(&area);
 	CHECK_OK(set(&area, MOCKGPU_ATTR_PREFERRED, 0, MIB, MOCKGPU_PREFER_DEVICE));
-	CHECK_OK(prefetch(&area, MOCKGPU_PREFER_NONE));
+	CHECK_OK(area_prefetch(&area, MOCKGPU_PREFER_NONE));
 	CHECK_EQ(area_pages(&area, MOCKGPU_PAGE_DEVICE), MIB / PAGE);
 	check_ready(&area);
 	area_check_cpu(&area);
@@ -232,14 +219,14 @@ static void prefetched_where_it_is(struct gpu *gpu)
 {
 	struct area area = area_filled(gpu, 2 * HUGE_PAGE, 64 * PAGE, MEM_SMALL);
 
-	CHECK_OK(prefetch(&area, MOCKGPU_PREFER_NONE));
+	CHECK_OK(area_prefetch(&area, MOCKGPU_PREFER_NONE));
 	CHECK_PLACE(&area, MOCKGPU_PAGE_SYSTEM);
 	check_ready(&area);
-	CHECK_OK(prefetch(&area, MOCKGPU_PREFER_SYSTEM));
+	CHECK_OK(area_prefetch(&area, MOCKGPU_PREFER_SYSTEM));
 	CHECK_SYS(munmap(area.mem + MIB, PAGE));
-	CHECK_RET(prefetch(&area, MOCKGPU_PREFER_NONE), -ENOENT);
+	CHECK_RET(area_prefetch(&area, MOCKGPU_PREFER_NONE), -ENOENT);
 	CHECK_SYS(munmap(area.mem, area.size));
-	CHECK_RET(prefetch(&area, MOCKGPU_PREFER_NONE), -ENOENT);
+	CHECK_RET(area_prefetch(&area, MOCKGPU_PREFER_NONE), -ENOENT);
 }
 
 /* Looked at 2 MiB at a time, it would not end: what is unmapped costs nothing. */
@@ -257,7 +244,7 @@ static void prefetched_across_a_hole(struct gpu *gpu)
 		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != MAP_FAILED);
 
 	for (unsigned int i = 0; i < 100; i++)
-		CHECK_RET(prefetch(&all, to), -ENOENT);
+		CHECK_RET(area_prefetch(&all, to), -ENOENT);
 	area.mem = all.mem + all.size - area.size;
 	check_ready(&area);
 	CHECK_SYS(munmap(area.mem, area.size));
@@ -281,14 +268,14 @@ static void bad_arguments(struct gpu *gpu)
 	if (!gpu_has_vram(gpu)) {
 		CHECK_RET(set(&area, MOCKGPU_ATTR_PREFERRED, 0, MIB, MOCKGPU_PREFER_DEVICE),
 			  -EOPNOTSUPP);
-		CHECK_RET(prefetch(&area, MOCKGPU_PREFER_DEVICE), -EOPNOTSUPP);
+		CHECK_RET(area_prefetch(&area, MOCKGPU_PREFER_DEVICE), -EOPNOTSUPP);
 	}
-	CHECK_RET(prefetch(&area, 3), -EINVAL);
+	CHECK_RET(area_prefetch(&area, 3), -EINVAL);
 	bad.vm++;
 	CHECK_RET(set(&bad, MOCKGPU_ATTR_READ_ONLY, 0, MIB, 1), -ENOENT);
-	CHECK_RET(prefetch(&bad, 0), -ENOENT);
+	CHECK_RET(area_prefetch(&bad, 0), -ENOENT);
 	bad = area_part(&area, 0, 1);
-	CHECK_RET(prefetch(&bad, 0), -EINVAL);
+	CHECK_RET(area_prefetch(&bad, 0), -EINVAL);
 	args.attr = MOCKGPU_ATTR_COUNT;
 	CHECK_RET(gpu_ioctl(gpu, DRM_IOCTL_MOCKGPU_GET_ATTR, &args), -EINVAL);
 	args.attr = 0;

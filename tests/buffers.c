@@ -40,19 +40,6 @@ static struct bound bound_new(const struct gpu *gpu, size_t size, uint64_t flags
 	return bound;
 }
 
-/* A pattern that the device writes where the buffer is bound. */
-static void device_fill(struct area *area, uint64_t seed)
-{
-	char *data = malloc(area->size);
-
-	CHECK(data);
-	area->seed = seed;
-	area->flip = 0;
-	pattern_fill(data, area->size, seed);
-	CHECK_OK(gpu_write(area->gpu, area->vm, area->mem, area->size, data));
-	free(data);
-}
-
 static uint64_t all_flags(const struct gpu *gpu)
 {
 	return gpu_has_vram(gpu) ? MOCKGPU_GEM_VRAM : 0;
@@ -88,7 +75,7 @@ static void check_bound_use(struct gpu *gpu, uint64_t flags)
 	CHECK_EQ(sum, 0);
 	CHECK_EQ(used_vram(gpu), flags ? SIZE / PAGE : 0);
 	area = own;
-	device_fill(&area, VALUE);
+	area_device_fill(&area, VALUE);
 	area_check_device(&area);
 	CHECK_OK(job_do(gpu, queue, cmd_copy(own.mem, own.mem + SIZE / 2, SIZE / 2)));
 	CHECK_OK(job_do(gpu, queue, cmd_compare(own.mem, own.mem + SIZE / 2, SIZE / 2)));
@@ -118,7 +105,7 @@ static void check_mapped_size(struct gpu *gpu, uint64_t flags, size_t size)
 	uint64_t offset;
 
 	for (uint64_t round = 1; round < 4; round++) {
-		device_fill(area, round);
+		area_device_fill(area, round);
 		CHECK_EQ(used_vram(gpu), flags ? size / PAGE : 0);
 		check_map(area, map);
 		CHECK_EQ(used_vram(gpu), 0);
@@ -194,7 +181,7 @@ static void close_early(struct gpu *gpu)
 	int fd;
 
 	CHECK_OK(gem_export(gpu, bound.handle, &fd));
-	device_fill(area, 1);
+	area_device_fill(area, 1);
 	CHECK_OK(gem_close(gpu, bound.handle));
 	CHECK_RET(gem_close(gpu, bound.handle), -EINVAL);
 	area_check_device(area);
@@ -230,7 +217,7 @@ static void own_import(struct gpu *gpu)
 	other.gpu = &again;
 	other.vm = vm_new(&again);
 	CHECK_OK(gem_bind(&again, other.vm, handle, 0, other.mem, SIZE));
-	device_fill(&bound.area, 7);
+	area_device_fill(&bound.area, 7);
 	other.seed = 7;
 	area_check_device(&other);
 	check_map(&other, gem_map(&again, handle, SIZE));
@@ -247,7 +234,7 @@ static void two_devices(struct gpu *gpu)
 	uint32_t handle;
 	int fd;
 
-	device_fill(&bound.area, 3);
+	area_device_fill(&bound.area, 3);
 	CHECK_OK(gem_export(gpu, bound.handle, &fd));
 	CHECK_OK(gpu_open(&second, !gpu->index));
 	CHECK_OK(gem_import(&second, fd, &handle));
@@ -295,7 +282,7 @@ static void foreign_memory(struct gpu *gpu)
 	CHECK_SYS(fd);
 	CHECK_OK(gem_import(gpu, fd, &handle));
 	CHECK_OK(gem_bind(gpu, area.vm, handle, 0, area.mem, SIZE));
-	device_fill(&area, 5);
+	area_device_fill(&area, 5);
 	check_map(&area, map);
 	area.seed = 6;
 	pattern_fill(map, SIZE, 6);
@@ -337,7 +324,7 @@ static void compete(struct gpu *gpu)
 	area_populate(&area);
 	bound = bound_new(gpu, 2 * SIZE, MOCKGPU_GEM_VRAM);
 	sleep_ms(HOME_MS);
-	device_fill(&bound.area, 1);
+	area_device_fill(&bound.area, 1);
 	CHECK(area_pages(&area, MOCKGPU_PAGE_DEVICE) <= (gpu->vram_size - 2 * SIZE) / PAGE);
 	CHECK_EQ(used_vram(gpu), gpu->vram_size / PAGE);
 	area_move(&area, 0);
@@ -358,7 +345,7 @@ static void many(struct gpu *gpu)
 		test_skip("there is more VRAM than %zu MiB to fill", ARRAY_SIZE(bounds) / 2);
 	for (size_t i = 0; i < count; i++) {
 		bounds[i] = bound_new(gpu, SIZE, MOCKGPU_GEM_VRAM);
-		device_fill(&bounds[i].area, i + 1);
+		area_device_fill(&bounds[i].area, i + 1);
 	}
 	CHECK(counter(gpu, MOCKGPU_COUNTER_EVICTIONS) > 0);
 	for (size_t step = 0; step < 200; step++) {
@@ -388,8 +375,8 @@ static void unplug(struct gpu *gpu)
 	CHECK_OK(gem_export(gpu, foreign.handle, &fd));
 	CHECK_OK(gem_import(&second, fd, &handle));
 	CHECK_OK(gem_bind(&second, bound.area.vm, handle, 0, foreign.area.mem, SIZE));
-	device_fill(&foreign.area, 1);
-	device_fill(&bound.area, 2);
+	area_device_fill(&foreign.area, 1);
+	area_device_fill(&bound.area, 2);
 	CHECK_OK(gpu_fill(&second, bound.area.vm, foreign.area.mem, PAGE, VALUE));
 	CHECK_OK(device_unbind(1));
 	check_map(&bound.area, map);

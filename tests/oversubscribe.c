@@ -56,16 +56,6 @@ static size_t block_pages(const struct area *area, size_t i)
 	return area_pages(&part, MOCKGPU_PAGE_DEVICE);
 }
 
-static void set_attr(const struct area *area, unsigned int attr, uint64_t value)
-{
-	struct drm_mockgpu_attr_range args = {
-		.vm_id = area->vm, .attr = attr, .addr = (uintptr_t)area->mem,
-		.size = area->size, .value = value,
-	};
-
-	CHECK_OK(gpu_ioctl(area->gpu, DRM_IOCTL_MOCKGPU_SET_ATTR, &args));
-}
-
 /* VRAM is full, with an allocation for each block, and the last block is not in it. */
 static struct area full_area(const struct gpu *gpu)
 {
@@ -350,8 +340,8 @@ static void random_access(struct gpu *gpu, unsigned int times)
 	area_populate(&first);
 	evictions = counter(gpu, MOCKGPU_COUNTER_EVICTIONS);
 	shared.deadline = seconds_now() + run_seconds();
-	set_attr(&shared.area, MOCKGPU_ATTR_PREFERRED, MOCKGPU_PREFER_DEVICE);
-	set_attr(&shared.area, MOCKGPU_ATTR_GRANULARITY, 64 * KIB);
+	CHECK_OK(area_set_attr(&shared.area, MOCKGPU_ATTR_PREFERRED, MOCKGPU_PREFER_DEVICE));
+	CHECK_OK(area_set_attr(&shared.area, MOCKGPU_ATTR_GRANULARITY, 64 * KIB));
 	start_workers(workers, &shared);
 	for (unsigned int i = 0; i < THREADS; i++)
 		end_worker(&workers[i]);
@@ -429,7 +419,7 @@ static void fresh_stays(struct gpu *gpu)
 
 	area = full_area(gpu);
 	last = block(&area, gpu->vram_size / BLOCK);
-	set_attr(&last, MOCKGPU_ATTR_PREFERRED, MOCKGPU_PREFER_DEVICE);
+	CHECK_OK(area_set_attr(&last, MOCKGPU_ATTR_PREFERRED, MOCKGPU_PREFER_DEVICE));
 	sleep_ms(AGE_MS);
 	CHECK_OK(gpu_read(gpu, area.vm, last.mem, sizeof(word), &word));
 	CHECK_PLACE(&last, MOCKGPU_PAGE_DEVICE);

@@ -85,6 +85,38 @@ void area_device_flip(struct area *area, uint64_t flip)
 	area->flip ^= flip;
 }
 
+void area_device_fill(struct area *area, uint64_t seed)
+{
+	char *data = malloc(area->size);
+
+	CHECK(data);
+	area->seed = seed;
+	area->flip = 0;
+	pattern_fill(data, area->size, seed);
+	CHECK_OK(gpu_write(area->gpu, area->vm, area->mem, area->size, data));
+	free(data);
+}
+
+int area_set_attr(const struct area *area, unsigned int attr, uint64_t value)
+{
+	struct drm_mockgpu_attr_range args = {
+		.vm_id = area->vm, .attr = attr, .addr = (uintptr_t)area->mem,
+		.size = area->size, .value = value,
+	};
+
+	return gpu_ioctl(area->gpu, DRM_IOCTL_MOCKGPU_SET_ATTR, &args);
+}
+
+int area_prefetch(const struct area *area, unsigned int location)
+{
+	struct drm_mockgpu_prefetch args = {
+		.vm_id = area->vm, .location = location, .addr = (uintptr_t)area->mem,
+		.size = area->size,
+	};
+
+	return gpu_ioctl(area->gpu, DRM_IOCTL_MOCKGPU_PREFETCH, &args);
+}
+
 void area_check_device(const struct area *area)
 {
 	char *copy = malloc(area->size);

@@ -34,8 +34,13 @@ struct area area_filled(const struct gpu *gpu, size_t size, size_t offset, enum 
 unsigned int area_move(const struct area *area, unsigned int timeslice_ms);
 unsigned int area_populate(const struct area *area);
 void area_evict(const struct area *area);
-/* The device changes every word. */
+/* The device changes every word, or writes the pattern of a seed. */
 void area_device_flip(struct area *area, uint64_t flip);
+void area_device_fill(struct area *area, uint64_t seed);
+
+/* Both return 0 or a negative errno: an attribute of all of it, where it is to be. */
+int area_set_attr(const struct area *area, unsigned int attr, uint64_t value);
+int area_prefetch(const struct area *area, unsigned int location);
 
 /* Every word is right: as the device sees it, as the CPU does. */
 void area_check_device(const struct area *area);

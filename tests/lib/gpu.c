@@ -114,13 +114,18 @@ int gpu_query(const struct gpu *gpu, uint32_t param, uint64_t *value)
 	return ret;
 }
 
-int gpu_vm_create(const struct gpu *gpu, uint32_t *vm)
+int gpu_vm_create_with(const struct gpu *gpu, uint32_t flags, uint32_t *vm)
 {
-	struct drm_mockgpu_vm create = { };
+	struct drm_mockgpu_vm create = { .flags = flags };
 	int ret = gpu_ioctl(gpu, DRM_IOCTL_MOCKGPU_VM_CREATE, &create);
 
 	*vm = create.vm_id;
 	return ret;
+}
+
+int gpu_vm_create(const struct gpu *gpu, uint32_t *vm)
+{
+	return gpu_vm_create_with(gpu, 0, vm);
 }
 
 int gpu_vm_destroy(const struct gpu *gpu, uint32_t vm)

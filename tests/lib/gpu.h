@@ -28,6 +28,7 @@ int gpu_ioctl(const struct gpu *gpu, unsigned long request, void *arg);
 
 int gpu_query(const struct gpu *gpu, uint32_t param, uint64_t *value);
 int gpu_vm_create(const struct gpu *gpu, uint32_t *vm);
+int gpu_vm_create_with(const struct gpu *gpu, uint32_t flags, uint32_t *vm);
 int gpu_vm_destroy(const struct gpu *gpu, uint32_t vm);
 int gpu_populate(const struct gpu *gpu, uint32_t vm, const void *addr, size_t size);
 

@@ -231,26 +231,39 @@ void job_add(struct job *job, struct drm_mockgpu_command command)
 	job->commands[job->count++] = command;
 }
 
-int job_try_start(struct job *job, const struct gpu *gpu, uint32_t queue,
-		  const struct drm_mockgpu_exec *exec)
+void job_prepare(struct job *job, const struct gpu *gpu, uint32_t queue,
+		 const struct drm_mockgpu_exec *exec)
 {
-	struct drm_mockgpu_exec args = exec ? *exec : (struct drm_mockgpu_exec){ };
-	struct drm_mockgpu_sync outs[4] = { };
-	int ret;
+	struct drm_mockgpu_exec *args = &job->exec;
 
+	*args = exec ? *exec : (struct drm_mockgpu_exec){ };
 	job->gpu = gpu;
 	job->result = calloc(1, sizeof(*job->result));
 	CHECK(job->result);
 	CHECK_OK(sync_create(gpu, &job->sync));
-	CHECK(args.out_count < ARRAY_SIZE(outs));
-	memcpy(outs, (void *)(uintptr_t)args.out_syncs, args.out_count * sizeof(*outs));
-	outs[args.out_count++].handle = job->sync;
-	args.out_syncs = to_u64(outs);
-	args.queue_id = queue;
-	args.commands = to_u64(job->commands);
-	args.command_count = job->count;
-	args.result = to_u64(job->result);
-	ret = gpu_exec(gpu, &args);
+	CHECK(args->out_count < ARRAY_SIZE(job->outs));
+	memcpy(job->outs, (void *)(uintptr_t)args->out_syncs,
+	       args->out_count * sizeof(*job->outs));
+	job->outs[args->out_count++].handle = job->sync;
+	args->out_syncs = to_u64(job->outs);
+	args->queue_id = queue;
+	args->commands = to_u64(job->commands);
+	args->command_count = job->count;
+	args->result = to_u64(job->result);
+}
+
+int job_submit(struct job *job)
+{
+	return gpu_exec(job->gpu, &job->exec);
+}
+
+int job_try_start(struct job *job, const struct gpu *gpu, uint32_t queue,
+		  const struct drm_mockgpu_exec *exec)
+{
+	int ret;
+
+	job_prepare(job, gpu, queue, exec);
+	ret = job_submit(job);
 	if (ret) {
 		CHECK_OK(sync_destroy(gpu, job->sync));
 		free(job->result);

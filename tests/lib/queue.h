@@ -54,11 +54,18 @@ struct job {
 	uint32_t sync;
 	const struct gpu *gpu;
 	struct drm_mockgpu_result *result;
+	/* As it is given to the device. */
+	struct drm_mockgpu_exec exec;
+	struct drm_mockgpu_sync outs[4];
 };
 
 uint32_t queue_new(const struct gpu *gpu, uint32_t vm);
 void job_add(struct job *job, struct drm_mockgpu_command command);
-/* exec has what is special about it, or is NULL. */
+/* All but the start. exec has what is special about it, or is NULL. */
+void job_prepare(struct job *job, const struct gpu *gpu, uint32_t queue,
+		 const struct drm_mockgpu_exec *exec);
+/* What was prepared; after an error it can be tried again. */
+int job_submit(struct job *job);
 int job_try_start(struct job *job, const struct gpu *gpu, uint32_t queue,
 		  const struct drm_mockgpu_exec *exec);
 void job_start(struct job *job, const struct gpu *gpu, uint32_t queue);

@@ -21,15 +21,6 @@ struct pair {
 	struct area areas[2];
 };
 
-static int vm_create(const struct gpu *gpu, uint32_t flags, uint32_t *id)
-{
-	struct drm_mockgpu_vm vm = { .flags = flags };
-	int ret = gpu_ioctl(gpu, DRM_IOCTL_MOCKGPU_VM_CREATE, &vm);
-
-	*id = vm.vm_id;
-	return ret;
-}
-
 static struct pair pair_new(size_t size, uint32_t flags)
 {
 	struct pair pair;
@@ -42,7 +33,7 @@ static struct pair pair_new(size_t size, uint32_t flags)
 	pair.areas[1] = pair.areas[0];
 	for (unsigned int i = 0; i < 2; i++) {
 		pair.areas[i].gpu = &pair.gpus[i];
-		CHECK_OK(vm_create(&pair.gpus[i], flags, &pair.areas[i].vm));
+		CHECK_OK(gpu_vm_create_with(&pair.gpus[i], flags, &pair.areas[i].vm));
 	}
 	return pair;
 }
@@ -181,7 +172,7 @@ static void comes_and_goes(struct gpu *gpu)
 		CHECK_OK(gpu_vm_destroy(area->gpu, area->vm));
 		area_check_device(&pair.areas[!(i % 2)]);
 		pair_flip(&pair, !(i % 2), FLIP - i);
-		CHECK_OK(vm_create(area->gpu, MOCKGPU_VM_SHARED, &area->vm));
+		CHECK_OK(gpu_vm_create_with(area->gpu, MOCKGPU_VM_SHARED, &area->vm));
 		area_check_device(area);
 	}
 	area_check_cpu(&pair.areas[0]);
@@ -233,7 +224,7 @@ static void unplugged(struct gpu *gpu)
 		gpu_close(&pair.gpus[1]);
 		CHECK_OK(device_bind(1));
 		CHECK_OK(gpu_open(&pair.gpus[1], 1));
-		CHECK_OK(vm_create(other->gpu, MOCKGPU_VM_SHARED, &other->vm));
+		CHECK_OK(gpu_vm_create_with(other->gpu, MOCKGPU_VM_SHARED, &other->vm));
 	}
 	atomic_store(&user.stop, true);
 	crew_join(&crew);
@@ -246,11 +237,11 @@ static void too_many(struct gpu *gpu)
 	uint32_t vms[MOST_SHARING], one_more;
 
 	for (unsigned int i = 0; i < MOST_SHARING; i++)
-		CHECK_OK(vm_create(gpu, MOCKGPU_VM_SHARED, &vms[i]));
-	CHECK_RET(vm_create(gpu, MOCKGPU_VM_SHARED, &one_more), -EBUSY);
-	CHECK_OK(vm_create(gpu, 0, &one_more));
+		CHECK_OK(gpu_vm_create_with(gpu, MOCKGPU_VM_SHARED, &vms[i]));
+	CHECK_RET(gpu_vm_create_with(gpu, MOCKGPU_VM_SHARED, &one_more), -EBUSY);
+	CHECK_OK(gpu_vm_create_with(gpu, 0, &one_more));
 	CHECK_OK(gpu_vm_destroy(gpu, vms[3]));
-	CHECK_OK(vm_create(gpu, MOCKGPU_VM_SHARED, &vms[3]));
+	CHECK_OK(gpu_vm_create_with(gpu, MOCKGPU_VM_SHARED, &vms[3]));
 }
 
 static void use_own(void *arg)
@@ -260,7 +251,7 @@ static void use_own(void *arg)
 
 	CHECK_OK(gpu_open(&gpu, 1));
 	area->gpu = &gpu;
-	CHECK_OK(vm_create(&gpu, MOCKGPU_VM_SHARED, &area->vm));
+	CHECK_OK(gpu_vm_create_with(&gpu, MOCKGPU_VM_SHARED, &area->vm));
 	area_device_flip(area, FLIP);
 	area_check_cpu(area);
 	gpu_close(&gpu);
