@@ -635,17 +635,20 @@ vm_fault_t mockgpu_buffer_cpu_fault(struct mockgpu_buffer *buffer,
 {
 	unsigned long page = vmf->pgoff -
 			     drm_vma_node_start(&buffer->base.vma_node);
-	vm_fault_t ret = VM_FAULT_SIGBUS;
+	vm_fault_t ret;
+	int error;
 
 	if (page >= mockgpu_buffer_npages(buffer))
-		return ret;
+		return VM_FAULT_SIGBUS;
 
 	mutex_lock(&buffer->lock);
 	buffer->home_until = jiffies + MOCKGPU_BUFFER_HOME;
-	if (!mockgpu_buffer_go_home(buffer))
-		ret = vmf_insert_pfn_prot(vma, vmf->address,
-					  page_to_pfn(buffer->pages[page]),
-					  vm_get_page_prot(vma->vm_flags));
+	error = mockgpu_buffer_go_home(buffer);
+	/* Without memory it is for the kernel to find some, and to try again. */
+	ret = error ? vmf_error(error) :
+	      vmf_insert_pfn_prot(vma, vmf->address,
+				  page_to_pfn(buffer->pages[page]),
+				  vm_get_page_prot(vma->vm_flags));
 	mutex_unlock(&buffer->lock);
 	return ret;
 }
