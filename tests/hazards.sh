@@ -87,11 +87,11 @@ tests_of() {
 	sed -nE '/^static const struct test tests\[\]/,/^};/s/^\t\{ "([a-z0-9-]+)", .*/\1/p' "$1"
 }
 
-# in_program NAME TEST: its table has a line for the test.
+# in_program NAME TEST: its table, or that of a NAME-*.c beside it, has a line for the test.
 in_program() {
 	local file
 	file=$(program_file "$1")
-	[[ -n $file ]] && tests_of "$file" | grep -qx -- "$2"
+	[[ -n $file ]] && cat "${file%.c}"{,-*}.c 2>/dev/null | tests_of - | grep -qx -- "$2"
 }
 
 # is_program NAME: it is one test by itself, and says how that ended.
