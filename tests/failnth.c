@@ -69,6 +69,8 @@ static void round_end(struct round *round)
 		gpu_close(&round->other);
 	if (round->gpu.fd >= 0)
 		gpu_close(&round->gpu);
+	for (size_t i = 0; i < ARRAY_SIZE(round->jobs); i++)
+		free(round->jobs[i].result);
 }
 
 /* What may be answered when something was refused. */
@@ -271,7 +273,7 @@ void check_progress(const struct round *round, int ret,
 
 /* Last are those after which the devices are not what they were. */
 static const struct tests *const files[] = {
-	&memory_tests, &end_tests,
+	&memory_tests, &command_tests, &end_tests,
 };
 
 int main(int argc, char **argv)

@@ -7,6 +7,7 @@
 #define _TESTS_FAILNTH_H_
 
 #include "check.h"
+#include "queue.h"
 
 #define FLIP		0x6a09e667f3bcc908ULL
 #define SMALL_SIZE	(8 * PAGE)
@@ -27,6 +28,12 @@ struct round {
 	pid_t child;
 	int fds[2];
 	uint8_t map[HUGE_PAGE / PAGE];
+	/* Of scenes with commands. */
+	uint32_t queue;
+	struct job jobs[2];
+	struct drm_mockgpu_sync syncs[2], ins[2];
+	struct drm_mockgpu_attr_range attr;
+	uint64_t sum;
 };
 
 struct scene {
@@ -125,13 +132,18 @@ void verify_xor(struct round *round, int ret);
 void verify_unmapped(struct round *round, int ret);
 void verify_protected(struct round *round, int ret);
 
+/* The device may do atomic operations, where neither the CPU nor others come between. */
+void need_atomics(struct round *round);
+/* The ranges are the other device's as well, which has the memory in its VRAM. */
+void fill_shared(struct round *round);
+
 /* All tests of a file. */
 struct tests {
 	const struct test *tests;
 	unsigned int count;
 };
 
-extern const struct tests memory_tests, end_tests;
+extern const struct tests memory_tests, command_tests, end_tests;
 
 #define NEEDS		(NEED_VRAM | NEED_ROOT)
 #define NEEDS_TWO	(NEEDS | NEED_TWO_DEVICES)
