@@ -68,6 +68,11 @@ static void process_end(struct gpu *gpu)
 	end_process(gpu, fill_used);
 }
 
+static void process_end_busy(struct gpu *gpu)
+{
+	end_process(gpu, fill_busy);
+}
+
 /* The driver is taken from a device and given to it again. */
 
 static bool is_bound(unsigned int index)
@@ -183,6 +188,24 @@ static bool unbind_round(void *arg, unsigned int nth)
 	return fired;
 }
 
+/* The same while a file of the device is open, with all kinds of things. */
+static bool unbind_busy_round(void *arg, unsigned int nth)
+{
+	static const struct scene scene = { };
+	struct gpu gpu = { .index = ((struct driver *)arg)->index };
+	static struct round round;
+	bool fired;
+
+	round_begin(&round, &gpu, &scene);
+	fill_busy(&round);
+	fired = unbind_once(gpu.index, nth);
+	gpu_close(&round.gpu);
+	verify_busy_closed(&round, 0);
+	CHECK_SYS(munmap(arena, HUGE_PAGE));
+	CHECK_OK(device_bind(gpu.index));
+	return fired;
+}
+
 static void check_driver(void *arg, unsigned int nth)
 {
 	double deadline = seconds_now() + patience(RELEASE_SECONDS);
@@ -206,6 +229,11 @@ static void unbind_device(struct gpu *gpu)
 	run_driver(gpu, unbind_round);
 }
 
+static void unbind_busy(struct gpu *gpu)
+{
+	run_driver(gpu, unbind_busy_round);
+}
+
 static void bind_device(struct gpu *gpu)
 {
 	CHECK_OK(device_unbind(gpu->index ? 0 : 1));
@@ -213,10 +241,25 @@ static void bind_device(struct gpu *gpu)
 	CHECK_OK(device_bind(gpu->index ? 0 : 1));
 }
 
+/* What is mapped would keep the file. */
+static void fill_busy_unmapped(struct round *round)
+{
+	fill_busy(round);
+	CHECK_SYS(munmap(round->bound.mem, round->bound.size));
+}
+
+SCENE(vm_destroy_busy, .prepare = fill_busy, .act = act_vm_destroy,
+      .verify = verify_busy_destroyed)
+SCENE(close_busy, .prepare = fill_busy_unmapped, .act = act_close, .verify = verify_closed)
+
 static const struct test tests[] = {
+	{ "vm-destroy-busy", vm_destroy_busy, NEEDS, SECONDS },
+	{ "close-busy", close_busy, NEEDS, SECONDS },
 	{ "process-end", process_end, NEEDS, SECONDS },
+	{ "process-end-busy", process_end_busy, NEEDS, SECONDS },
 	/* Last, because others see the device that there was at first. */
 	{ "unbind", unbind_device, NEEDS_TWO, SECONDS },
+	{ "unbind-busy", unbind_busy, NEEDS_TWO, SECONDS },
 	{ "bind", bind_device, NEEDS_TWO, SECONDS },
 };
 

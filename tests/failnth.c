@@ -273,7 +273,7 @@ void check_progress(const struct round *round, int ret,
 
 /* Last are those after which the devices are not what they were. */
 static const struct tests *const files[] = {
-	&memory_tests, &command_tests, &end_tests,
+	&memory_tests, &command_tests, &buffer_tests, &end_tests,
 };
 
 int main(int argc, char **argv)

@@ -6,6 +6,8 @@
 #ifndef _TESTS_FAILNTH_H_
 #define _TESTS_FAILNTH_H_
 
+#include <drm/drm.h>
+
 #include "check.h"
 #include "queue.h"
 
@@ -34,6 +36,11 @@ struct round {
 	struct drm_mockgpu_sync syncs[2], ins[2];
 	struct drm_mockgpu_attr_range attr;
 	uint64_t sum;
+	/* Of scenes with buffers; what is bound elsewhere than at the memory. */
+	uint32_t handles[2];
+	struct area bound;
+	struct drm_mode_create_dumb dumb;
+	uint64_t offset;
 };
 
 struct scene {
@@ -132,10 +139,20 @@ void verify_xor(struct round *round, int ret);
 void verify_unmapped(struct round *round, int ret);
 void verify_protected(struct round *round, int ret);
 
+/* Buffers at the place of the memory: the device has not seen it, or will move it. */
+void buffer_in_system(struct round *round);
+void buffer_at_home(struct round *round);
+void verify_buffer_alive(struct round *round, int ret);
+
 /* The device may do atomic operations, where neither the CPU nor others come between. */
 void need_atomics(struct round *round);
 /* The ranges are the other device's as well, which has the memory in its VRAM. */
 void fill_shared(struct round *round);
+
+/* A file in which everything is in use, and what is left after its end. */
+void fill_busy(struct round *round);
+void verify_busy_closed(struct round *round, int ret);
+void verify_busy_destroyed(struct round *round, int ret);
 
 /* All tests of a file. */
 struct tests {
@@ -143,7 +160,7 @@ struct tests {
 	unsigned int count;
 };
 
-extern const struct tests memory_tests, command_tests, end_tests;
+extern const struct tests memory_tests, command_tests, buffer_tests, end_tests;
 
 #define NEEDS		(NEED_VRAM | NEED_ROOT)
 #define NEEDS_TWO	(NEEDS | NEED_TWO_DEVICES)
