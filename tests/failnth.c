@@ -165,7 +165,10 @@ static bool play_scene(void *arg, unsigned int nth)
 	round_begin(&round, stage->before->gpu, scene);
 	if (scene->prepare)
 		scene->prepare(&round);
-	inject_arm(nth);
+	if (scene->worker)
+		inject_arm_worker(scene->worker, nth);
+	else
+		inject_arm(nth);
 	ret = scene->act(&round);
 	round.fired = inject_disarm();
 	if (round.fired && !is_refusal(ret))
@@ -273,7 +276,7 @@ void check_progress(const struct round *round, int ret,
 
 /* Last are those after which the devices are not what they were. */
 static const struct tests *const files[] = {
-	&memory_tests, &command_tests, &buffer_tests, &end_tests,
+	&memory_tests, &command_tests, &buffer_tests, &fault_tests, &end_tests,
 };
 
 int main(int argc, char **argv)

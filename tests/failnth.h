@@ -52,6 +52,8 @@ struct scene {
 	enum mem_thp thp;
 	/* Two devices. */
 	bool two;
+	/* A work queue: what is asked for by its worker is refused, and not to act(). */
+	const char *worker;
 };
 
 void run_scene(struct gpu *gpu, const struct scene *scene);
@@ -160,7 +162,7 @@ struct tests {
 	unsigned int count;
 };
 
-extern const struct tests memory_tests, command_tests, buffer_tests, end_tests;
+extern const struct tests memory_tests, command_tests, buffer_tests, fault_tests, end_tests;
 
 #define NEEDS		(NEED_VRAM | NEED_ROOT)
 #define NEEDS_TWO	(NEEDS | NEED_TWO_DEVICES)

@@ -4,6 +4,7 @@
  * reading and writing of the file itself, which copies from and to user memory, counts
  * as well: a refusal may also hit that.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include "knob.h"
 
 #define DEBUGFS	"/sys/kernel/debug"
+#define WORKER_SECONDS	10
 
 static int nth_fd = -1;
 
@@ -43,14 +45,54 @@ static void write_nth(const char *text)
 		CHECK_EQ(errno, EFAULT);
 }
 
-void inject_arm(unsigned int nth)
+static void arm(const char *path, unsigned int nth)
 {
 	char text[16];
 
-	nth_fd = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
+	nth_fd = open(path, O_RDWR | O_CLOEXEC);
 	CHECK_SYS(nth_fd);
 	snprintf(text, sizeof(text), "%u", nth);
 	write_nth(text);
+}
+
+void inject_arm(unsigned int nth)
+{
+	arm("/proc/thread-self/fail-nth", nth);
+}
+
+/* A worker's name ends with + and what it works for, or - and what it did last. */
+static int find_worker(const char *queue)
+{
+	DIR *processes = opendir("/proc");
+	char path[320], name[80], *end;
+	struct dirent *entry;
+	int pid = 0;
+
+	CHECK(processes);
+	while (!pid && (entry = readdir(processes))) {
+		if (!atoi(entry->d_name))
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
+		end = strrchr(file_line(path, name, sizeof(name)), '+');
+		if (end && !strcmp(end + 1, queue))
+			pid = atoi(entry->d_name);
+	}
+	closedir(processes);
+	return pid;
+}
+
+void inject_arm_worker(const char *queue, unsigned int nth)
+{
+	double deadline = seconds_now() + patience(WORKER_SECONDS);
+	char path[64];
+	int pid;
+
+	while (!(pid = find_worker(queue)) && seconds_now() < deadline)
+		sleep_ms(2);
+	if (!pid)
+		FAIL("nobody works for %s", queue);
+	snprintf(path, sizeof(path), "/proc/%d/fail-nth", pid);
+	arm(path, nth);
 }
 
 /* A read that is refused itself was the first that could be. */

@@ -13,6 +13,11 @@ const char *inject_missing(void);
  * access to user memory), the nth is refused; 1 is the first.
  */
 void inject_arm(unsigned int nth);
+/*
+ * The same of the kernel's worker that is busy for the work queue of that name. There is
+ * one, or there will be soon.
+ */
+void inject_arm_worker(const char *queue, unsigned int nth);
 /* No more of that. Was the nth refused? */
 bool inject_disarm(void);
 /* Likewise for another thread, which has ended but has not been waited for. */
