@@ -481,7 +481,8 @@ struct drm_mockgpu_result {
  * @out_count: how many
  * @result: address of a struct drm_mockgpu_result, a multiple of 8, or 0. The
  *	device stores the result there, @done last, before it signals. It does
- *	not if the job was cancelled or nothing is mapped there.
+ *	not if the job was cancelled, nothing is mapped there or no memory is to be
+ *	had for that; the fence has the job's error all the same.
  *
  * The device reaches memory as with ACCESS; what is missing is faulted in while
  * the job runs. The commands run one after the other and each sees what those
