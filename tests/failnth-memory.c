@@ -455,7 +455,8 @@ SCENE(device_write, .prepare = prepare_write, .act = act_device_write,
 SCENE(unmap_part, .prepare = fill_used, .act = act_unmap_part, .verify = verify_unmapped)
 SCENE(protect, .prepare = fill_used, .act = act_protect, .verify = verify_protected)
 SCENE(remap, .prepare = fill_used, .act = act_remap, .verify = verify_data)
-SCENE(discard, .prepare = fill_used, .act = act_discard, .verify = verify_discarded)
+SCENE(discard, .prepare = fill_used, .act = act_discard, .verify = verify_discarded,
+      .modest = true)
 
 static const struct test tests[] = {
 	{ "query", query, NEEDS, SECONDS },

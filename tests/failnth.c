@@ -200,7 +200,7 @@ void run_scene(struct gpu *gpu, const struct scene *scene)
 		CHECK_OK(gpu_open(&other, gpu->index ? 0 : 1));
 		stage.before[1] = alive_now(&other);
 	}
-	CHECK(run_rounds(&(struct rounds){ play_scene, check_stage, &stage }) > 0);
+	CHECK(run_rounds(&(struct rounds){ play_scene, check_stage, &stage }) || scene->modest);
 }
 
 void fill_system(struct round *round)

@@ -52,6 +52,8 @@ struct scene {
 	enum mem_thp thp;
 	/* Two devices. */
 	bool two;
+	/* It may well be that the kernel asks for nothing. */
+	bool modest;
 	/* A work queue: what is asked for by its worker is refused, and not to act(). */
 	const char *worker;
 };
