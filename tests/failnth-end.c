@@ -234,8 +234,14 @@ static void unbind_busy(struct gpu *gpu)
 	run_driver(gpu, unbind_busy_round);
 }
 
+/*
+ * When memory for the name of a minor is refused, DRM of 6.12 drops a reference on the
+ * error instead of the device (drm_minor_alloc_release()), of which the kernel dies.
+ */
 static void bind_device(struct gpu *gpu)
 {
+	if (!getenv("FAILNTH_BIND"))
+		test_skip("the kernel may not survive it (set FAILNTH_BIND to try)");
 	CHECK_OK(device_unbind(gpu->index ? 0 : 1));
 	run_driver(gpu, bind_round);
 	CHECK_OK(device_bind(gpu->index ? 0 : 1));
