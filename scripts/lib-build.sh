@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 #
 # Kernels that no package has: built here from Debian's sources with the
-# configuration in debug.config, to look for data races changed by kcsan.config.  What remains of a build is a tar of what
-# packages of the kernel and its headers would install.  Sourced by lib-root.sh.
+# configuration in debug.config, which kcsan.config changes to look for data races.
+# What remains of a build is a tar of what packages of the kernel and its headers
+# would install.  Sourced by lib-root.sh.
 
 BUILD_CONFIG=$SCRIPTS/debug.config
 KCSAN_CONFIG=$SCRIPTS/kcsan.config
