@@ -6,7 +6,6 @@
  * buffer, and that is filled or emptied while nothing at all is locked: the
  * buffer of the caller may itself be in VRAM.
  */
-#include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -21,13 +20,10 @@
 #include "args.h"
 #include "device.h"
 #include "hw/hw.h"
+#include "patience.h"
 #include "place.h"
 #include "svm.h"
 #include "vm.h"
-
-/* How long, and at least how often, the device may lose a page before its use. */
-#define MOCKGPU_ACCESS_PATIENCE	(2 * HZ)
-#define MOCKGPU_ACCESS_TRIES	8
 
 /* One command: what is left of a chunk is [@start, @end), with @data in @buffer. */
 struct mockgpu_access {
@@ -125,25 +121,22 @@ static int mockgpu_access_bound(struct mockgpu_access *access)
 /* Gives up after faults for a while without getting anywhere. */
 static int mockgpu_access_reach(struct mockgpu_access *access)
 {
-	unsigned long deadline = jiffies + MOCKGPU_ACCESS_PATIENCE;
+	struct mockgpu_patience patience;
 	unsigned long start = access->start;
-	unsigned int tries = 0;
 	int ret;
 
+	mockgpu_patience_begin(&patience);
 	do {
 		ret = mockgpu_access_bound(access);
 		if (ret != -EAGAIN)
 			return ret;
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		if (start != access->start) {
-			deadline = jiffies + MOCKGPU_ACCESS_PATIENCE;
-			tries = 0;
-		}
+		if (start != access->start)
+			mockgpu_patience_begin(&patience);
 		start = access->start;
 		cond_resched();
-	} while (++tries < MOCKGPU_ACCESS_TRIES ||
-		 time_before(jiffies, deadline));
+	} while (mockgpu_patience_left(&patience));
 
 	return -EBUSY;
 }

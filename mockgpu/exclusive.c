@@ -14,7 +14,6 @@
  */
 #include <linux/dma-mapping.h>
 #include <linux/hmm.h>
-#include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/pagemap.h>
@@ -25,11 +24,10 @@
 #include "device.h"
 #include "exclusive.h"
 #include "hw/hw.h"
+#include "patience.h"
 #include "svm.h"
 #include "space.h"
 
-/* How long a page may keep changing before its user gives up. */
-#define MOCKGPU_EXCLUSIVE_PATIENCE	(2 * HZ)
 /* More than that cannot be had at once by an address space of a device. */
 #define MOCKGPU_EXCLUSIVE_MAX		512
 /* Other devices may still have it mapped. */
@@ -298,8 +296,8 @@ static int mockgpu_exclusive_try(struct mockgpu_exclusive *exclusive)
 static int mockgpu_exclusive_get_locked(struct mockgpu_svm *svm,
 					unsigned long addr)
 {
-	unsigned long deadline = jiffies + MOCKGPU_EXCLUSIVE_PATIENCE;
 	struct mockgpu_exclusive *exclusive;
+	struct mockgpu_patience patience;
 	int ret;
 
 	exclusive = xa_load(&svm->exclusives.pages, addr >> PAGE_SHIFT);
@@ -311,12 +309,13 @@ static int mockgpu_exclusive_get_locked(struct mockgpu_svm *svm,
 	ret = mockgpu_hw_mmu_prepare(svm->mmu, addr, addr + PAGE_SIZE);
 	if (ret)
 		return ret;
+	mockgpu_patience_begin(&patience);
 	do {
 		ret = mockgpu_exclusive_try(exclusive);
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		cond_resched();
-	} while (ret == -EBUSY && time_before(jiffies, deadline));
+	} while (ret == -EBUSY && mockgpu_patience_left(&patience));
 
 	svm->exclusives.taken += !ret;
 	return ret;

@@ -8,7 +8,6 @@
  * touches user memory may be done with mockgpu_mirror.lock held. Opening and
  * closing wait for callbacks: neither with any of these locks held.
  */
-#include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
 #include <linux/sched/signal.h>
@@ -16,9 +15,7 @@
 #include <linux/string.h>
 
 #include "mirror.h"
-
-/* How long a range may keep changing before its user gives up. */
-#define MOCKGPU_MIRROR_PATIENCE	(2 * HZ)
+#include "patience.h"
 
 static bool mockgpu_mirror_invalidate(struct mmu_interval_notifier *notifier,
 				      const struct mmu_notifier_range *range,
@@ -160,9 +157,10 @@ int mockgpu_mirror_lock(struct mockgpu_mirror *mirror,
 		.end = end,
 		.dev_private_owner = owner,
 	};
-	unsigned long deadline = jiffies + MOCKGPU_MIRROR_PATIENCE;
+	struct mockgpu_patience patience;
 	int ret;
 
+	mockgpu_patience_begin(&patience);
 	do {
 		ret = mockgpu_mirror_try(mirror, &range);
 		if (!ret)
@@ -170,7 +168,7 @@ int mockgpu_mirror_lock(struct mockgpu_mirror *mirror,
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		cond_resched();
-	} while (ret == -EBUSY && time_before(jiffies, deadline));
+	} while (ret == -EBUSY && mockgpu_patience_left(&patience));
 
 	return ret;
 }

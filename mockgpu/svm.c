@@ -14,12 +14,11 @@
 #include "device.h"
 #include "hw/hw.h"
 #include "pagemap.h"
+#include "patience.h"
 #include "provider.h"
 #include "space.h"
 #include "svm.h"
 
-/* How long a range may keep changing before its user gives up. */
-#define MOCKGPU_SVM_PATIENCE	(2 * HZ)
 /* How long after a race that was lost no large ranges are tried. */
 #define MOCKGPU_SVM_SMALL	HZ
 
@@ -423,18 +422,19 @@ static int mockgpu_svm_fault_once(struct mockgpu_svm *svm,
 
 static int mockgpu_svm_get(struct mockgpu_svm *svm, struct mockgpu_want *want)
 {
-	unsigned long deadline = jiffies + MOCKGPU_SVM_PATIENCE;
+	struct mockgpu_patience patience;
 	int ret = svm->mdev->share_error;
 
 	if (ret)
 		return ret;
+	mockgpu_patience_begin(&patience);
 	do {
 		ret = mockgpu_svm_fault_once(svm, want);
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		cond_resched();
 	} while ((ret == -EBUSY || ret == -EAGAIN) &&
-		 time_before(jiffies, deadline));
+		 mockgpu_patience_left(&patience));
 
 	switch (ret) {
 	case -EAGAIN:
