@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 #
-# The IGT subtests: with the best tier of this kernel, and if IGT_TIERS is not "best"
-# with the others, too.
+# The IGT subtests: with the best tier of this kernel and with the others, or only those
+# that IGT_TIERS says.
 
 # shellcheck source=tests/guest/lib.sh
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
@@ -29,6 +29,8 @@ STOPS=(hold_page hold_copy asleep)
 # What this one leaves behind is found out in whatever comes next, until unbind: it has
 # tests of its own, in ../cheats.c.
 LASTING=(skip_dma_unmap)
+
+IGT_TIERS=${IGT_TIERS:-all}
 
 first_card() {
 	local card
@@ -119,6 +121,16 @@ run_tier() {
 	with_prefix "$TIER-" run_tests unload-after
 }
 
+# Where private is the best tier, coherent is another one.
+run_others() {
+	load_mockgpu || return
+	if [[ $(tier) = private ]]; then
+		run_tier tier=coherent
+	else
+		echo "skip others: coherent is the only tier here"
+	fi
+}
+
 main() {
 	if [[ ! -e $TESTS/igt/igt-run ]]; then
 		echo "not ok igt: the tests were built without libigt"
@@ -126,12 +138,8 @@ main() {
 	fi
 	# Some of what is tested comes about only where there is somewhere to swap to.
 	swap_on_zram || echo "skip swap: cannot swap to zram here"
-	run_tier tier=auto
-	[[ ${IGT_TIERS:-all} != best ]] || return 0
-	# Where private is the best tier, coherent is another one.
-	if [[ $TIER = private ]]; then
-		run_tier tier=coherent
-	fi
+	[[ $IGT_TIERS = others ]] || run_tier tier=auto
+	[[ $IGT_TIERS = best ]] || run_others
 }
 
 main
