@@ -24,9 +24,13 @@ build_config() {
 }
 
 # build_variables NAME: for make.  The kernel itself is not asked about its data races:
-# that would take most of the time, and the answers are not about the project.
+# that would take most of the time, and the answers are not about the project.  Nor does
+# KASAN look at lockdep, which is at work all the time and uses nobody's memory.
 build_variables() {
-	[[ $1 != *-kcsan ]] || echo KCSAN_SANITIZE=n
+	case $1 in
+	*-kcsan) echo KCSAN_SANITIZE=n ;;
+	*) echo KASAN_SANITIZE_lockdep.o=n ;;
+	esac
 }
 
 # Not of all that the base is made of: a newer dkms needs no other kernel.
