@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 #
-# The IGT subtests: with the best tier of this kernel and with the others, or only those
-# that IGT_TIERS says.
+# The IGT subtests: with the best tier of this kernel, and if IGT_TIERS is not "best"
+# with the others, too. IGT_SHARD=K/N is for one of N machines that share the work.
 
 # shellcheck source=tests/guest/lib.sh
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
@@ -30,7 +30,7 @@ STOPS=(hold_page hold_copy asleep)
 # tests of its own, in ../cheats.c.
 LASTING=(skip_dma_unmap)
 
-IGT_TIERS=${IGT_TIERS:-all}
+SHARD=${IGT_SHARD:-1/1}
 
 first_card() {
 	local card
@@ -111,24 +111,21 @@ run_linked() {
 	for_knobs mistake "${LINKED[@]}"
 }
 
+# What is no program of the list.
+is_last_shard() {
+	[[ ${SHARD%/*} = "${SHARD#*/}" ]]
+}
+
 # Which tier it is has to be asked at once: the kernel's log forgets.
 run_tier() {
 	load_mockgpu "$@" || return
 	TIER=$(tier)
-	with_prefix "$TIER-" "$TESTS/igt/igt-run" --lines "/tmp/igt-$TIER"
-	with_prefix "$TIER-" run_mistakes
-	with_prefix "$TIER-linked-" run_linked "$@"
-	with_prefix "$TIER-" run_tests unload-after
-}
-
-# Where private is the best tier, coherent is another one.
-run_others() {
-	load_mockgpu || return
-	if [[ $(tier) = private ]]; then
-		run_tier tier=coherent
-	else
-		echo "skip others: coherent is the only tier here"
+	with_prefix "$TIER-" "$TESTS/igt/igt-run" --lines --shard "$SHARD" "/tmp/igt-$TIER"
+	if is_last_shard; then
+		with_prefix "$TIER-" run_mistakes
+		with_prefix "$TIER-linked-" run_linked "$@"
 	fi
+	with_prefix "$TIER-" run_tests unload-after
 }
 
 main() {
@@ -138,8 +135,12 @@ main() {
 	fi
 	# Some of what is tested comes about only where there is somewhere to swap to.
 	swap_on_zram || echo "skip swap: cannot swap to zram here"
-	[[ $IGT_TIERS = others ]] || run_tier tier=auto
-	[[ $IGT_TIERS = best ]] || run_others
+	run_tier tier=auto
+	[[ ${IGT_TIERS:-all} != best ]] || return 0
+	# Where private is the best tier, coherent is another one.
+	if [[ $TIER = private ]]; then
+		run_tier tier=coherent
+	fi
 }
 
 main
