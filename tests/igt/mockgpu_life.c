@@ -23,7 +23,7 @@
 #define MADV_COLLAPSE	25
 #endif
 
-#define ROUNDS	6
+#define ROUNDS	4
 #define SIZE	(16 * PAGE)
 
 /* Where the memory is when its mapping changes, and who uses it first then. */
