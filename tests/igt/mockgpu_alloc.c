@@ -46,7 +46,7 @@ static void work_stride(const struct buffer *buffer)
 
 static void work_large(const struct buffer *buffer)
 {
-	buffer_dev_fill(buffer, MIB, buffer->size - 2 * MIB, new_value());
+	buffer_dev_fill(buffer, MIB / 2, buffer->size - MIB, new_value());
 	buffer_dev_xor(buffer, 0, buffer->size, new_value());
 }
 
@@ -63,8 +63,8 @@ static const struct shape shapes[] = {
 	{ "once", "The device changes all of it", 16 * PAGE, work_once },
 	{ "twice", "Device, CPU and device change it in turn", 16 * PAGE, work_twice },
 	{ "many", "The device writes to it 64 times", SLOTS * SLOT_SIZE, work_many },
-	{ "stride", "The device writes to words far apart", 2 * MIB, work_stride },
-	{ "large", "The device changes more than one huge page", 3 * MIB + 5 * PAGE, work_large },
+	{ "stride", "The device writes to words far apart", MIB, work_stride },
+	{ "large", "The device changes more than one huge page", HUGE_PAGE + 5 * PAGE, work_large },
 	{ "odd", "The device writes at odd addresses in odd lengths", 16 * PAGE, work_odd },
 };
 
