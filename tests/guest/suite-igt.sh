@@ -53,13 +53,20 @@ run_with_knob() {
 	put 0 "$KNOBS/$KNOB"
 }
 
-# With the mistake a subtest fails, and only then.
+# With the mistake a subtest fails.
 test_mistake() {
 	local run
 	read -ra run <<<"${SEEN_BY[$KNOB]}"
 	run_with_knob "${run[@]}"
 	grep -q 'ubtest .*: FAIL' "$OUTPUT" || fail "no subtest fails: $(tail -n 1 "$OUTPUT")"
-	must "$TESTS/igt/${run[0]}" --run-subtest "${run[1]}"
+}
+
+# Without them none of these does.
+test_no_mistake() {
+	local run
+	while read -ra run; do
+		must "$TESTS/igt/${run[0]}" --run-subtest "${run[1]}" </dev/null
+	done < <(for KNOB in "${TRIED[@]}"; do echo "${SEEN_BY[$KNOB]}"; done | sort -u)
 }
 
 test_unseen() {
@@ -89,6 +96,12 @@ for_knobs() {
 	done
 }
 
+run_knobs() {
+	TRIED=("$@")
+	for_knobs mistake "$@"
+	run_tests no-mistake
+}
+
 # A device and a driver that make mistakes are found out.
 run_mistakes() {
 	local knob others=" ${LINKED[*]} " alone=()
@@ -98,7 +111,7 @@ run_mistakes() {
 	done
 	find_knobs
 	run_tests all-knobs
-	for_knobs mistake "${alone[@]}"
+	run_knobs "${alone[@]}"
 	for_knobs unseen "${UNSEEN[@]}"
 }
 
@@ -111,7 +124,7 @@ run_linked() {
 	load_mockgpu links=all "$@" || return
 	"$TESTS/igt/igt-run" --lines /tmp/igt-linked mockgpu_devices
 	find_knobs
-	for_knobs mistake "${LINKED[@]}"
+	run_knobs "${LINKED[@]}"
 }
 
 # What is no program of the list.
