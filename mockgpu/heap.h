@@ -35,7 +35,7 @@ struct mockgpu_heap {
 	struct list_head allocs;
 	struct list_head lru;
 	u64 lap;
-	struct mutex room_lock;
+	struct mutex room_lock;	/* one makes room at a time */
 	unsigned long npages;
 	unsigned long scatter_next;
 	unsigned long scatter_step;
