@@ -67,7 +67,8 @@ clang_wrapper() {
 			case $argument in
 			-fconserve-stack | -fmin-function-alignment=* | -mrecord-mcount) ;;
 			-fno-allow-store-data-races | -fno-stack-clash-protection) ;;
-			-mpreferred-stack-boundary=* | -mindirect-branch* | -mfunction-return=*) ;;
+			-fsanitize=bounds-strict | -mpreferred-stack-boundary=*) ;;
+			-mindirect-branch* | -mfunction-return=*) ;;
 			-fdiagnostics-show-context=* | -fplugin* | -ftrivial-auto-var-init-max-size=*) ;;
 			*) set -- "$@" "$argument" ;;
 			esac
