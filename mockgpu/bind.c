@@ -106,6 +106,7 @@ static void mockgpu_bind_map(struct mockgpu_bind *bind)
 		mockgpu_hw_mmu_map(bind->svm->mmu, pos, 1,
 				   mockgpu_buffer_addr(bind->buffer, page++),
 				   true);
+	bind->buffer->mapped = true;
 }
 
 static void mockgpu_bind_unmap(struct mockgpu_bind *bind)
@@ -153,8 +154,11 @@ void mockgpu_bind_zap(struct mockgpu_buffer *buffer)
 	struct mockgpu_bind *bind;
 
 	lockdep_assert_held(&buffer->lock);
+	if (!buffer->mapped)
+		return;
 	list_for_each_entry(bind, &buffer->binds, link)
 		mockgpu_bind_unmap(bind);
+	buffer->mapped = false;
 }
 
 /**

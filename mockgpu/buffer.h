@@ -27,6 +27,7 @@ struct sg_table;
  * @imported: it is from elsewhere
  * @import: of such a buffer, its pages mapped for the device, until unbind
  * @binds: where it is bound
+ * @mapped: some of them may be in page tables
  */
 struct mockgpu_buffer {
 	struct drm_gem_object base;
@@ -41,6 +42,7 @@ struct mockgpu_buffer {
 	bool imported;
 	struct sg_table *import;
 	struct list_head binds;
+	bool mapped;
 };
 
 static inline struct mockgpu_buffer *
