@@ -163,10 +163,10 @@ static void read_all(void *arg)
 /* One process reads pages back and so holds them a moment, another moves them. */
 static void swap_cache_race(struct gpu *gpu)
 {
-	struct area area = area_filled(gpu, 2 * MIB, 0, MEM_SMALL);
+	struct area area = area_filled(gpu, MIB, 0, MEM_SMALL);
 	size_t moved = 0;
 
-	for (int i = 0; i < 20; i++) {
+	for (int i = 0; i < 8; i++) {
 		pid_t child;
 		int ret;
 
