@@ -39,12 +39,12 @@ run_tier() {
 }
 
 main() {
-	run_tier tier=auto
+	run_tier tier=auto vram_size=64M
 	run_as_user
 	run_tests unload-after
 	# Where private is the usual tier, coherent is the other one.
 	if [[ $(tier) = private ]]; then
-		with_prefix coherent- run_tier tier=coherent
+		with_prefix coherent- run_tier tier=coherent vram_size=64M
 		with_prefix coherent- run_tests unload-after
 	fi
 }

@@ -21,7 +21,7 @@ test_read_files_during_unbind() {
 	dir=$(mktemp -d)
 	read_files "$dir" &
 	reader=$!
-	for _ in {1..5}; do
+	for _ in {1..3}; do
 		timeout "$PATIENCE" "$TESTS/atomics" any >/dev/null || fail "the device does not work"
 		put mockgpu.0 "$DRIVER/unbind"
 		put mockgpu.0 "$DRIVER/bind"
@@ -55,10 +55,10 @@ run_small() {
 
 main() {
 	modprobe udmabuf 2>/dev/null
-	run_tier tier=auto
+	run_tier tier=auto vram_size=64M
 	run_small tier=auto vram_size=16M
 	if [[ $(tier) == private ]]; then
-		run_tier tier=coherent
+		run_tier tier=coherent vram_size=64M
 		run_small tier=coherent vram_size=16M
 	fi
 	run_tier tier=system
