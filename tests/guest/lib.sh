@@ -185,6 +185,11 @@ add_mock() {
 	modprobe mockgpu test_knobs=1 "$@" 2>/dev/null && guest-fix-dri
 }
 
+# Whether the best one is not all that was asked for.
+every_tier() {
+	[[ ${TIERS:-all} != best ]]
+}
+
 # What is still counted would keep the module in memory, or be mapped for ever.
 still_alive() {
 	grep '^live_' /sys/kernel/debug/drm_gpusvm_backport/stats | grep -v ' 0$'

@@ -43,7 +43,7 @@ main() {
 	run_as_user
 	run_tests unload-after
 	# Where private is the usual tier, coherent is the other one.
-	if [[ $(tier) = private ]]; then
+	if every_tier && [[ $(tier) = private ]]; then
 		with_prefix coherent- run_tier tier=coherent vram_size=64M
 		with_prefix coherent- run_tests unload-after
 	fi

@@ -57,7 +57,7 @@ run_mixed() {
 
 run_driver() {
 	local program
-	start_mock devices=1 && add_driver || return
+	start_mock devices=1 vram_size=64M && add_driver || return
 	for program in "${PROGRAMS[@]}"; do
 		"$TESTS/$program"
 		with_prefix "$program-" run_tests nothing-left
@@ -90,15 +90,16 @@ run_reach() {
 
 main_plain() {
 	local first
-	run_mirror tier=auto
-	first=$(tier)
-	[[ $first != private ]] || run_mirror tier=coherent
-	run_mirror tier=system
 	run_driver
-	run_mixed tier=auto
-	[[ $first != private ]] || run_mixed tier=coherent
 	MOCK=()
 	run_reach narrow refused mask=30
+	run_mixed tier=auto
+	run_mirror tier=auto vram_size=64M
+	every_tier || return 0
+	first=$(tier)
+	run_mirror tier=system
+	[[ $first != private ]] || run_mirror tier=coherent vram_size=64M
+	[[ $first != private ]] || run_mixed tier=coherent
 }
 
 # The mock's VRAM is within reach of whoever does DMA as the same device.

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 #
-# The IGT subtests: with the best tier of this kernel, and if IGT_TIERS is not "best"
+# The IGT subtests: with the best tier of this kernel, and if TIERS is not "best"
 # with the others, too. IGT_SHARD=K/N is for one of N machines that share the work.
 
 # shellcheck source=tests/guest/lib.sh
@@ -153,7 +153,7 @@ main() {
 	# Some of what is tested comes about only where there is somewhere to swap to.
 	swap_on_zram || echo "skip swap: cannot swap to zram here"
 	run_tier tier=auto
-	[[ ${IGT_TIERS:-all} != best ]] || return 0
+	every_tier || return 0
 	# Where private is the best tier, coherent is another one.
 	if [[ $TIER = private ]]; then
 		run_tier tier=coherent

@@ -57,6 +57,7 @@ main() {
 	modprobe udmabuf 2>/dev/null
 	run_tier tier=auto vram_size=64M
 	run_small tier=auto vram_size=16M
+	every_tier || return 0
 	if [[ $(tier) == private ]]; then
 		run_tier tier=coherent vram_size=64M
 		run_small tier=coherent vram_size=16M

@@ -14,7 +14,7 @@ run_tier() {
 
 main() {
 	run_tier tier=auto
-	if [[ $(tier) = private ]]; then
+	if every_tier && [[ $(tier) = private ]]; then
 		run_tier tier=coherent
 	fi
 	unload
