@@ -247,9 +247,17 @@ static void show_transform(void)
 	verify_through_device();
 }
 
+/* Huge pages come home whole. */
+static size_t quarter(void)
+{
+	size_t part = (size / 4 + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
+
+	return part < size ? part : size;
+}
+
 static void show_touch(void)
 {
-	size_t touched = size / 4, in_vram;
+	size_t touched = quarter(), in_vram;
 
 	verify(mem, 0, touched, FLIP, "the CPU");
 	if (gpu.tier == MOCKGPU_TIER_PRIVATE)
