@@ -23,8 +23,6 @@ declare -A SEEN_BY=(
 )
 # These need links between the devices.
 LINKED=(fail_device_map)
-# It takes half a minute to find out about these, which are not about a tier.
-ONCE=(hold_faults)
 UNSEEN=(clear_delay_ms copy_delay_us scatter no_clear_op poison)
 # With these things wait, for tests that look at them then.
 STOPS=(hold_page hold_copy asleep)
@@ -105,7 +103,6 @@ run_knobs() {
 # A device and a driver that make mistakes are found out.
 run_mistakes() {
 	local knob others=" ${LINKED[*]} " alone=()
-	[[ $TIER = "$FIRST_TIER" ]] || others+="${ONCE[*]} "
 	for knob in "${!SEEN_BY[@]}"; do
 		[[ $others = *" $knob "* ]] || alone+=("$knob")
 	done
@@ -123,8 +120,14 @@ load_mockgpu() {
 run_linked() {
 	load_mockgpu links=all "$@" || return
 	"$TESTS/igt/igt-run" --lines /tmp/igt-linked mockgpu_devices
+	is_first_tier || return 0
 	find_knobs
 	run_knobs "${LINKED[@]}"
+}
+
+# Mistakes that are found out are not about a tier.
+is_first_tier() {
+	[[ $TIER = "${FIRST_TIER:=$TIER}" ]]
 }
 
 # What is no program of the list.
@@ -136,10 +139,9 @@ is_last_shard() {
 run_tier() {
 	load_mockgpu "$@" || return
 	TIER=$(tier)
-	: "${FIRST_TIER:=$TIER}"
 	with_prefix "$TIER-" "$TESTS/igt/igt-run" --lines --shard "$SHARD" "/tmp/igt-$TIER"
 	if is_last_shard; then
-		with_prefix "$TIER-" run_mistakes
+		! is_first_tier || with_prefix "$TIER-" run_mistakes
 		with_prefix "$TIER-linked-" run_linked "$@"
 	fi
 	with_prefix "$TIER-" run_tests unload-after
