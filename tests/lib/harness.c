@@ -348,25 +348,13 @@ static int wait_for_release(struct monitor *monitor, uint64_t now[], double seco
 	return leak;
 }
 
-/*
- * Each processor has a list of pages that are no longer locked (munlock), with a
- * reference on each. On some kernels (7.3) what is left there when a process ends
- * stays until that processor has another reason to go through the list. Who wants to
- * compact memory makes all of them do it.
- */
-static void empty_lists(void)
-{
-	if (!file_write("/proc/sys/vm/compact_memory", "1"))
-		printf("# the lists of all processors were emptied\n");
-}
-
 static void check_leaks(struct monitor *monitor, struct verdict *verdict)
 {
 	uint64_t now[MOCKGPU_COUNTER_COUNT] = { };
 	int leak = wait_for_release(monitor, now, LINGER_SECONDS);
 
 	if (leak >= 0) {
-		empty_lists();
+		processors_empty_lists();
 		leak = wait_for_release(monitor, now, RELEASE_SECONDS);
 	}
 	if (leak >= 0)

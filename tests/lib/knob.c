@@ -49,6 +49,18 @@ int file_write(const char *path, const char *text)
 	return ret;
 }
 
+/*
+ * Each processor has a list of pages that are to be locked or no longer locked (mlock,
+ * munlock), with a reference on each. On some kernels (7.3) what is left there stays
+ * until that processor has another reason to go through the list. Who wants to compact
+ * memory makes all of them do it.
+ */
+void processors_empty_lists(void)
+{
+	if (!file_write("/proc/sys/vm/compact_memory", "1"))
+		printf("# the lists of all processors were emptied\n");
+}
+
 const char *file_line(const char *path, char *line, size_t size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);

@@ -24,6 +24,9 @@ void knobs_off(const struct gpu *gpu);
 const char *file_line(const char *path, char *line, size_t size);
 int file_write(const char *path, const char *text);
 
+/* No processor keeps pages on lists of its own, if we may ask for that. */
+void processors_empty_lists(void);
+
 /* Takes the driver from a device and gives it back; 0 or a negative errno. Needs root. */
 int device_unbind(unsigned int index);
 int device_bind(unsigned int index);
