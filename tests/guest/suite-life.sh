@@ -10,7 +10,8 @@ DEVICE=mockgpu.0
 # Enough for `hold`: the more there is, the longer it takes to make it.
 LITTLE=(vram_size=32M)
 # More often where what depends on time goes on for longer.
-TIMES=$((${TEST_SECONDS%.*} > 2 ? 50 : 8))
+TEST_SECONDS=${TEST_SECONDS:-2}
+TIMES=$((${TEST_SECONDS%.*}0 > 20 ? 50 : 8))
 
 iomem() {
 	grep -c mockgpu /proc/iomem
@@ -29,7 +30,8 @@ test_load() {
 }
 
 test_load_many_times() {
-	for _ in $(seq "$TIMES"); do
+	local i
+	for ((i = 0; i < TIMES; i++)); do
 		load "${LITTLE[@]}"
 		unload
 	done
@@ -143,8 +145,9 @@ test_unbind_and_unload() {
 }
 
 test_unbind_many_times() {
+	local i
 	load "${LITTLE[@]}"
-	for _ in $(seq "$TIMES"); do
+	for ((i = 0; i < TIMES; i++)); do
 		put "$DEVICE" "$DRIVER/unbind"
 		put "$DEVICE" "$DRIVER/bind"
 	done
