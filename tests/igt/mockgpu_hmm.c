@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../lib/buffer.h"
 #include "../pagemap/common.h"
 #include "kinds.h"
 #include "suite.h"
@@ -319,16 +320,21 @@ static void anon_teardown(struct gpu *gpu, const void *arg)
 	}
 }
 
-/* Memory of the device's own mapping, which is no memory of the process. */
+/* A mapped GEM buffer, which is no memory of the process, touched or not. */
 static void mixedmap(struct gpu *gpu, const void *arg)
 {
-	void *mem = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, gpu->fd, 0);
+	struct buffer mapped = { .gpu = gpu, .vm = vm_new(gpu), .size = PAGE };
+	uint32_t handle;
 
 	(void)arg;
-	if (mem == MAP_FAILED)
-		test_skip("the device has no memory to map: %s", errno_name(errno));
-	buffer_dev_denied(&(struct buffer){ .gpu = gpu, .vm = vm_new(gpu), .mem = mem }, 0,
-			  MOCKGPU_ACCESS_READ, -EFAULT);
+	CHECK_OK(gem_create(gpu, PAGE, 0, &handle));
+	mapped.mem = gem_map(gpu, handle, PAGE);
+	buffer_dev_denied(&mapped, 0, MOCKGPU_ACCESS_READ, -EFAULT);
+	*(volatile char *)mapped.mem = 1;
+	buffer_dev_denied(&mapped, 0, MOCKGPU_ACCESS_READ, -EFAULT);
+	buffer_dev_denied(&mapped, 0, MOCKGPU_ACCESS_FILL, -EFAULT);
+	CHECK_EQ(*(volatile char *)mapped.mem, 1);
+	CHECK_OK(gem_close(gpu, handle));
 }
 
 /* Where each kind of page is, without moving one. */
@@ -654,7 +660,7 @@ static const struct scenario scenarios[] = {
 	{ "migrate_mixed", "Each page of a range is of another kind", migrate_mixed,
 	  NEED_VRAM | NEED_TWO_DEVICES, false, NULL },
 	{ "anon_teardown", "Memory goes while the device reads", anon_teardown, 0, false, NULL },
-	{ "mixedmap", "A mapping of a device", mixedmap, 0, false, NULL },
+	{ "mixedmap", "A mapping of the device's own memory", mixedmap, 0, false, NULL },
 	{ "snapshot", "Where each page is", snapshot, NEED_VRAM | NEED_TWO_DEVICES, false,
 	  NULL },
 	{ "compound", "A page of hugetlbfs follows its rights", compound, 0, false, "hugetlb" },
