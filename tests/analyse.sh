@@ -29,6 +29,15 @@ judge() {
 	fail "$(grep -c . <<<"$left") findings, as: $(head -n 1 <<<"$left")"
 }
 
+# of_files_in DIRECTORY: the lines that are about files there: the kernel's headers are in
+# include/ too.
+of_files_in() {
+	local line
+	while IFS= read -r line; do
+		[[ ! -e $1/${line%%:*} ]] || printf '%s\n' "$line"
+	done
+}
+
 # build KDIR OPTION...: both modules, from a copy of their own, with all warnings. Prints
 # what there is to say about our own files; about others only if it fails. What the kernel
 # has is asked of the compiler it was made with, if there is a choice.
@@ -40,7 +49,7 @@ build() {
 	make -C "$1" M="$copy" -j"$(nproc)" W=1 "${@:2}" modules >"$FOUND" 2>&1 || status=$?
 	# Paths as in the checkout.
 	sed -i -E "s#$copy/##g; s#^(\\./)+##" "$FOUND"
-	grep -E '^(src|mockgpu|include)/[^ ]*: (fatal )?(warning|error): ' "$FOUND"
+	grep -E '^(src|mockgpu|include)/[^ ]*: (fatal )?(warning|error): ' "$FOUND" | of_files_in "$copy"
 	if ((status)); then
 		grep -E 'error: |\*\*\*|undefined!' "$FOUND"
 		echo "make ends with status $status"
