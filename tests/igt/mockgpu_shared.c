@@ -11,6 +11,7 @@
 
 #include "../pagemap/common.h"
 #include "kinds.h"
+#include "knob.h"
 #include "queue.h"
 #include "suite.h"
 
@@ -19,6 +20,8 @@
 #define MEMBERS	3
 /* As many may share. */
 #define MOST	16
+/* More mappings of one page than this are a leak to a kernel that checks DMA. */
+#define MOST_CHECKED	7
 
 /* Each has its own view of the same memory. */
 struct team {
@@ -295,16 +298,18 @@ static void event_cells(const void *arg)
 static void most(struct gpu *gpu, const void *arg)
 {
 	struct buffer buffer = buffer_filled(gpu, SIZE, MEM_SMALL), views[MOST];
+	unsigned int busy = dma_is_checked() ? MOST_CHECKED : MOST;
 	uint32_t id;
 
 	(void)arg;
 	for (unsigned int i = 0; i < MOST; i++) {
 		views[i] = buffer;
 		CHECK_OK(shared_vm(gpu, &views[i].vm));
-		buffer_dev_xor(&views[i], 0, SIZE, new_value());
+		if (i < busy)
+			buffer_dev_xor(&views[i], 0, SIZE, new_value());
 	}
 	CHECK_RET(shared_vm(gpu, &id), -EBUSY);
-	for (unsigned int i = 0; i < MOST; i++)
+	for (unsigned int i = 0; i < busy; i++)
 		buffer_check_dev(&views[i]);
 	CHECK_OK(gpu_vm_destroy(gpu, views[0].vm));
 	CHECK_OK(shared_vm(gpu, &views[0].vm));

@@ -61,6 +61,11 @@ void processors_empty_lists(void)
 		printf("# the lists of all processors were emptied\n");
 }
 
+bool dma_is_checked(void)
+{
+	return !access("/sys/kernel/debug/dma-api", F_OK);
+}
+
 const char *file_line(const char *path, char *line, size_t size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);

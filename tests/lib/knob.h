@@ -3,6 +3,7 @@
 #ifndef _TESTS_KNOB_H_
 #define _TESTS_KNOB_H_
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,6 +27,9 @@ int file_write(const char *path, const char *text);
 
 /* No processor keeps pages on lists of its own, if we may ask for that. */
 void processors_empty_lists(void);
+
+/* Whether the kernel looks for mistakes with DMA (CONFIG_DMA_API_DEBUG). */
+bool dma_is_checked(void);
 
 /* Takes the driver from a device and gives it back; 0 or a negative errno. Needs root. */
 int device_unbind(unsigned int index);
