@@ -31,6 +31,7 @@ STOPS=(hold_page hold_copy asleep)
 LASTING=(skip_dma_unmap)
 
 SHARD=${IGT_SHARD:-1/1}
+IGT_RUN=("$TESTS/igt/igt-run" --lines --timeout $((10 * PATIENCE)))
 
 first_card() {
 	local card
@@ -119,7 +120,7 @@ load_mockgpu() {
 # Devices that reach each other's memory.
 run_linked() {
 	load_mockgpu links=all "$@" || return
-	"$TESTS/igt/igt-run" --lines /tmp/igt-linked mockgpu_devices
+	"${IGT_RUN[@]}" /tmp/igt-linked mockgpu_devices
 	is_first_tier || return 0
 	find_knobs
 	run_knobs "${LINKED[@]}"
@@ -139,7 +140,7 @@ is_last_shard() {
 run_tier() {
 	load_mockgpu "$@" || return
 	TIER=$(tier)
-	with_prefix "$TIER-" "$TESTS/igt/igt-run" --lines --shard "$SHARD" "/tmp/igt-$TIER"
+	with_prefix "$TIER-" "${IGT_RUN[@]}" --shard "$SHARD" "/tmp/igt-$TIER"
 	if is_last_shard; then
 		! is_first_tier || with_prefix "$TIER-" run_mistakes
 		with_prefix "$TIER-linked-" run_linked "$@"
