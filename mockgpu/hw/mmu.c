@@ -219,6 +219,22 @@ static u64 mockgpu_hw_mmu_new_pte(struct mockgpu_hw_mmu *mmu,
 			  mockgpu_hw_mmu_generation(mmu, to));
 }
 
+/* How many entries there are from that of a page to the end of its table. */
+static unsigned long mockgpu_hw_mmu_in_table(u64 addr)
+{
+	return MOCKGPU_HW_PTES - (addr % SZ_2M >> PAGE_SHIFT);
+}
+
+static void mockgpu_hw_mmu_map_in_table(struct mockgpu_hw_mmu *mmu, u64 *pte,
+					unsigned long n,
+					struct mockgpu_hw_addr to,
+					unsigned int how)
+{
+	for (; n--; pte++, to.addr += PAGE_SIZE)
+		mockgpu_hw_mmu_set(mmu, pte,
+				   mockgpu_hw_mmu_new_pte(mmu, to, how));
+}
+
 /**
  * mockgpu_hw_mmu_map() - translate some pages from now on
  * @mmu: the address space, prepared for them
@@ -233,9 +249,22 @@ void mockgpu_hw_mmu_map(struct mockgpu_hw_mmu *mmu, u64 start,
 			unsigned long npages, struct mockgpu_hw_addr to,
 			unsigned int how)
 {
-	for (; npages--; start += PAGE_SIZE, to.addr += PAGE_SIZE)
-		mockgpu_hw_mmu_set(mmu, mockgpu_hw_mmu_pte(mmu, start),
-				   mockgpu_hw_mmu_new_pte(mmu, to, how));
+	unsigned long n;
+
+	for (; npages; npages -= n, start += n << PAGE_SHIFT) {
+		n = min(npages, mockgpu_hw_mmu_in_table(start));
+		mockgpu_hw_mmu_map_in_table(mmu, mockgpu_hw_mmu_pte(mmu, start),
+					    n, to, how);
+		to.addr += n << PAGE_SHIFT;
+	}
+}
+
+static void mockgpu_hw_mmu_unmap_in_table(struct mockgpu_hw_mmu *mmu, u64 *pte,
+					  unsigned long n)
+{
+	for (; n--; pte++)
+		if (READ_ONCE(*pte))
+			mockgpu_hw_mmu_set(mmu, pte, 0);
 }
 
 /**
@@ -250,12 +279,15 @@ void mockgpu_hw_mmu_map(struct mockgpu_hw_mmu *mmu, u64 start,
  */
 void mockgpu_hw_mmu_unmap(struct mockgpu_hw_mmu *mmu, u64 start, u64 end)
 {
+	unsigned long n;
 	u64 *pte;
 
-	for (; start < end; start += PAGE_SIZE) {
+	for (; start < end; start += n << PAGE_SHIFT) {
+		n = min_t(u64, (end - start) >> PAGE_SHIFT,
+			  mockgpu_hw_mmu_in_table(start));
 		pte = mockgpu_hw_mmu_pte(mmu, start);
-		if (pte && READ_ONCE(*pte))
-			mockgpu_hw_mmu_set(mmu, pte, 0);
+		if (pte)
+			mockgpu_hw_mmu_unmap_in_table(mmu, pte, n);
 	}
 }
 
