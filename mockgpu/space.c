@@ -116,8 +116,13 @@ static void mockgpu_range_discard(struct mockgpu_space *space,
 	queue_work(mockgpu_space_queue, &space->garbage_work);
 }
 
-/* First out of the page table, then once out of the TLB. Is there anything? */
-static bool mockgpu_space_take_away(struct mockgpu_svm *svm,
+/*
+ * First out of the page table, then once out of the TLB. What the device has no pages
+ * of is not in its page table: whoever unmaps a huge range page by page does not pay
+ * for the whole of it each time.
+ */
+static void mockgpu_space_take_away(struct mockgpu_space *space,
+				    unsigned int seat,
 				    struct drm_gpusvm_notifier *notifier,
 				    const struct mmu_notifier_range *mmu_range)
 {
@@ -126,14 +131,15 @@ static bool mockgpu_space_take_away(struct mockgpu_svm *svm,
 
 	drm_gpusvm_for_each_range(range, notifier, mmu_range->start,
 				  mmu_range->end) {
+		if (!to_mockgpu_range(range)->pages[seat].flags.has_dma_mapping)
+			continue;
 		first = min_t(u64, first, drm_gpusvm_range_start(range));
 		last = drm_gpusvm_range_end(range);
-		mockgpu_space_unmap(svm, drm_gpusvm_range_start(range), last);
+		mockgpu_space_unmap(space->seats[seat],
+				    drm_gpusvm_range_start(range), last);
 	}
-	if (first > last)
-		return false;
-	mockgpu_space_flush(svm, first, last);
-	return true;
+	if (first < last)
+		mockgpu_space_flush(space->seats[seat], first, last);
 }
 
 static void mockgpu_range_unmap(struct mockgpu_space *space,
@@ -156,10 +162,9 @@ static void mockgpu_space_invalidate(struct drm_gpusvm *base,
 	unsigned int seat;
 
 	for (seat = 0; seat < space->count; seat++)
-		if (space->seats[seat] &&
-		    !mockgpu_space_take_away(space->seats[seat], notifier,
-					     mmu_range))
-			return;
+		if (space->seats[seat])
+			mockgpu_space_take_away(space, seat, notifier,
+						mmu_range);
 
 	drm_gpusvm_for_each_range(range, notifier, mmu_range->start,
 				  mmu_range->end) {
