@@ -2,8 +2,10 @@
 /*
  * DMA mappings of a pages object: made, found and taken down.
  *
- * Everything here happens under the notifier lock: for reading together with
- * the pages object's own lock, or for writing. gpusvm->mapped_lock is innermost,
+ * Everything here happens under the notifier lock: what is mapped is unmapped with
+ * it held for writing, for who has it for reading may use what is valid; pages are
+ * mapped with it held for reading and the pages object's own lock, and unmapped
+ * then only if nobody was told of them. gpusvm->mapped_lock is innermost,
  * for the tree of what is mapped, which several may change while they hold the
  * notifier lock for reading.
  */
@@ -264,7 +266,8 @@ static void gsb_unmap_iova(struct drm_gpusvm_map *map)
  * The only place where mappings end: after use, after any error and when the
  * CPU changes its page table.
  *
- * Context: The notifier lock held, for writing or with the pages object's lock.
+ * Context: The notifier lock held for writing; or, for what was not published,
+ * for reading with the pages object's lock.
  */
 void gsb_map_take_down(struct drm_gpusvm *gpusvm,
 		       struct drm_gpusvm_pages *pages)
@@ -330,7 +333,8 @@ static void gsb_map_publish(struct drm_gpusvm_pages *pages,
 
 	flags.has_devmem_pages = map->mix.device > 0;
 	flags.has_dma_mapping = true;
-	WRITE_ONCE(pages->flags.__flags, flags.__flags);
+	/* Behind the addresses, for drm_gpusvm_pages_valid(). */
+	smp_store_release(&pages->flags.__flags, flags.__flags);
 	gsb_stat_add(GSB_STAT_PAGES_MAPPED, map->npages);
 }
 
@@ -338,10 +342,8 @@ static void gsb_map_publish(struct drm_gpusvm_pages *pages,
  * gsb_map_pages() - map all pages of a call that were sorted
  * @get: the call; what it prepared is taken over
  *
- * What was mapped of the object before is unmapped first.
- *
  * Context: The pages object's lock and the notifier lock held, the sequence
- * number is current.
+ * number is current, and nothing of the object is mapped.
  * Return: 0; -ENOMEM when the device's addresses or those of a provider do not
  * suffice; -EOPNOTSUPP when the mapping would be a copy; or what the IOMMU
  * said. After an error nothing is mapped.
@@ -352,7 +354,7 @@ int gsb_map_pages(struct gsb_get *get)
 	int err;
 
 	lockdep_assert_held(&get->pages->lock);
-	gsb_map_take_down(get->gpusvm, get->pages);
+	WARN_ON_ONCE(get->pages->flags.has_dma_mapping);
 	map = gsb_map_install(get);
 	err = gsb_map_all(get, map);
 	if (err)

@@ -5,6 +5,10 @@
  * Locks: a pages object's lock is inside of the driver's and outside of the
  * notifier lock; it is only held from preparing to mapping, not while pages are
  * faulted in. mmap_lock is not held together with either.
+ *
+ * Whoever holds the notifier lock, for reading, and sees that pages are valid may
+ * use their addresses until it lets go. So what is mapped is unmapped with that
+ * lock held for writing only, whoever wants it.
  */
 #include <linux/hmm.h>
 #include <linux/jiffies.h>
@@ -72,6 +76,25 @@ static int gsb_get_map_locked(struct gsb_get *get)
 	return err ?: gsb_map_pages(get);
 }
 
+/* With what is there already, if it will do, or with nothing mapped. */
+static void gsb_get_lock(struct gsb_get *get)
+{
+	struct drm_gpusvm *gpusvm = get->gpusvm;
+	struct drm_gpusvm_pages_flags flags = {
+		.__flags = READ_ONCE(get->pages->flags.__flags),
+	};
+
+	lockdep_assert_held(&get->pages->lock);
+	if (!flags.has_dma_mapping) {
+		drm_gpusvm_notifier_lock(gpusvm);
+		return;
+	}
+	down_write(&gpusvm->notifier_lock);
+	if (!gsb_map_covers(get))
+		gsb_map_take_down(gpusvm, get->pages);
+	downgrade_write(&gpusvm->notifier_lock);
+}
+
 static int gsb_get_map(struct gsb_get *get)
 {
 	int err;
@@ -80,7 +103,7 @@ static int gsb_get_map(struct gsb_get *get)
 		return -EINTR;
 	err = gsb_get_prepare(get);
 	if (!err) {
-		drm_gpusvm_notifier_lock(get->gpusvm);
+		gsb_get_lock(get);
 		err = gsb_get_map_locked(get);
 		if (!err)
 			get->pages->notifier_seq = get->seq;
@@ -311,7 +334,7 @@ EXPORT_SYMBOL_GPL(drm_gpusvm_get_pages);
  * @pages: the pages object
  *
  * The last look before the device's page table is changed; as long as the lock
- * is held the answer does not change.
+ * is held, what is valid stays so and where it is.
  *
  * Context: The notifier lock held.
  * Return: true if it can.
@@ -320,7 +343,8 @@ bool drm_gpusvm_pages_valid(struct drm_gpusvm *gpusvm,
 			    struct drm_gpusvm_pages *pages)
 {
 	struct drm_gpusvm_pages_flags flags = {
-		.__flags = READ_ONCE(pages->flags.__flags),
+		/* Another reader may just have mapped them; see gsb_map_publish() */
+		.__flags = smp_load_acquire(&pages->flags.__flags),
 	};
 
 	lockdep_assert_held(&gpusvm->notifier_lock);
@@ -332,9 +356,9 @@ static void gsb_unmap_unlocked(struct drm_gpusvm *gpusvm,
 			       struct drm_gpusvm_pages *pages)
 {
 	mutex_lock(&pages->lock);
-	drm_gpusvm_notifier_lock(gpusvm);
+	down_write(&gpusvm->notifier_lock);
 	gsb_map_take_down(gpusvm, pages);
-	drm_gpusvm_notifier_unlock(gpusvm);
+	up_write(&gpusvm->notifier_lock);
 	mutex_unlock(&pages->lock);
 }
 
@@ -389,12 +413,12 @@ void drm_gpusvm_free_pages(struct drm_gpusvm *gpusvm,
 	lockdep_assert_not_held(&gpusvm->notifier_lock);
 
 	mutex_lock(&pages->lock);
-	drm_gpusvm_notifier_lock(gpusvm);
+	down_write(&gpusvm->notifier_lock);
 	gsb_map_take_down(gpusvm, pages);
 	map = pages->map;
 	pages->map = NULL;
 	pages->dma_addr = NULL;
-	drm_gpusvm_notifier_unlock(gpusvm);
+	up_write(&gpusvm->notifier_lock);
 	mutex_unlock(&pages->lock);
 	kvfree(map);
 }

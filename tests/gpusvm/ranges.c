@@ -317,6 +317,55 @@ static void emptied_while_faulted(struct gpu *gpu)
 	CHECK(seen > 0);
 }
 
+/* Threads of a device read with what they have, and never fault. */
+struct looker {
+	char *word;
+	atomic_bool stop;
+	atomic_ulong looks;
+};
+
+static void *look_all_the_time(void *arg)
+{
+	struct looker *looker = arg;
+	uint64_t value;
+
+	while (!atomic_load(&looker->stop)) {
+		if (svm_touch(looker->word, &value, sizeof(value), 0, 1))
+			continue;
+		CHECK_EQ(value, 11);
+		atomic_fetch_add(&looker->looks, 1);
+	}
+	return NULL;
+}
+
+/* Pages that are mapped anew, for writing, are not half mapped for who looks. */
+static void remapped_while_read(struct gpu *gpu)
+{
+	char *mem = mem_map(HUGE_PAGE, 0, MEM_SMALL);
+	struct looker looker = { .word = mem + HUGE_PAGE - 8 };
+	double end = seconds_now() + brief_seconds();
+	struct gpusvm_test_args args;
+	unsigned int rounds = 0;
+	pthread_t threads[2];
+
+	(void)gpu;
+	svm_open();
+	memset(mem, 1, HUGE_PAGE);
+	set_word(looker.word, 11);
+	for (int i = 0; i < 2; i++)
+		CHECK_EQ(pthread_create(&threads[i], NULL, look_all_the_time, &looker), 0);
+	for (; rounds < 10 || seconds_now() < end; rounds++) {
+		CHECK_OK(svm_fault(mem, READS));
+		CHECK_OK(svm_fault(mem, 0));
+		CHECK_OK(svm_call(GPUSVM_TEST_REMOVE, mem, 0, &args));
+	}
+	atomic_store(&looker.stop, true);
+	for (int i = 0; i < 2; i++)
+		CHECK_EQ(pthread_join(threads[i], NULL), 0);
+	printf("# %u rounds, %lu looks\n", rounds, atomic_load(&looker.looks));
+	CHECK(atomic_load(&looker.looks) > 0);
+}
+
 /* Counters that the CPU and the devices increment by turns, while memory moves. */
 struct stress {
 	char *mem;
@@ -512,6 +561,7 @@ static const struct test tests[] = {
 	{ "huge", huge, NEED_ROOT | NEED_THP, 0 },
 	{ "removed-while-written", removed_while_written, NEED_ROOT, 0 },
 	{ "emptied-while-faulted", emptied_while_faulted, NEED_ROOT, 0 },
+	{ "remapped-while-read", remapped_while_read, NEED_ROOT, 0 },
 	{ "together", together, NEED_ROOT, 0 },
 	{ "together-in-parallel", together_in_parallel, NEED_ROOT, 0 },
 	{ "neighbours", neighbours, NEED_ROOT, 0 },
