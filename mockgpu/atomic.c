@@ -68,7 +68,7 @@ static int mockgpu_atomic_anywhere(struct mockgpu_vm *vm, unsigned long addr,
 	ret = mockgpu_exclusive_get(&vm->svm, addr);
 	if (ret != -E2BIG)
 		return ret;
-	/* To move a page means to split the huge page. */
+	/* To move a page means to split the huge page; or it is in VRAM by now. */
 	return mockgpu_device_has_vram(vm->mdev) ?
 	       mockgpu_atomic_in_vram(vm, addr) : -EOPNOTSUPP;
 }

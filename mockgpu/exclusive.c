@@ -198,6 +198,9 @@ static int mockgpu_exclusive_map(struct mockgpu_exclusive *exclusive,
 	lockdep_assert_held(&exclusive->lock);
 
 	mockgpu_exclusive_unmap(exclusive);
+	/* Meanwhile in VRAM, which has no need of this and is not mapped like that. */
+	if (is_zone_device_page(page))
+		return -E2BIG;
 	to.addr = dma_map_page_attrs(dev, page, 0, PAGE_SIZE, DMA_BIDIRECTIONAL,
 				     MOCKGPU_EXCLUSIVE_ATTRS);
 	if (dma_mapping_error(dev, to.addr))
@@ -330,8 +333,9 @@ static int mockgpu_exclusive_get_locked(struct mockgpu_svm *svm,
  *
  * Context: Process context, may sleep, no lock held.
  * Return: 0, -EFAULT no mapping or no permission, -EBUSY others want it, too,
- * -E2BIG it is a huge page and this kernel cannot give those, -EOPNOTSUPP not with such
- * memory or not on this kernel, -ENOMEM, -EINTR the caller was killed.
+ * -E2BIG it has to be moved: it is a huge page and this kernel cannot give those, or in
+ * coherent VRAM, -EOPNOTSUPP not with such memory or not on this kernel, -ENOMEM, -EINTR
+ * the caller was killed.
  */
 int mockgpu_exclusive_get(struct mockgpu_svm *svm, unsigned long addr)
 {
