@@ -16,7 +16,7 @@ KCSAN_FLAVOUR=kcsan
 # What is known about a kernel is looked up again after this many days.
 KERNEL_DAYS=7
 
-KERNEL_NAMES=(debian-12 debian-13 debian-13-backports newest)
+KERNEL_NAMES=(debian-12 debian-13 debian-13-backports previous newest)
 # Fetched, but not one of those that most users have.
 OTHER_NAMES=(debian-13-rt)
 # Built here, from Debian's sources (see lib-build.sh).
@@ -28,6 +28,7 @@ kernel_rule() {
 	debian-12) echo bookworm metapackage bookworm bookworm-security ;;
 	debian-13 | debian-13-rt) echo trixie metapackage trixie trixie-security ;;
 	debian-13-backports) echo trixie metapackage trixie-backports ;;
+	previous) echo trixie previous trixie-backports ;;
 	newest) echo trixie newest trixie-backports ;;
 	debug | debug-kcsan) echo trixie source trixie trixie-security ;;
 	debug-next) echo trixie source trixie-backports ;;
@@ -165,6 +166,17 @@ candidates_newest() {
 					print version[r], r, suite[r]
 			}
 		}'
+}
+
+# Those of the series before the newest one. Where there is but one, that is all there is.
+candidates_previous() {
+	local all newest others
+	all=$(candidates_newest)
+	newest=$(newest_version <<<"$all")
+	newest=${newest#* }
+	others=$(awk -v series="${newest%%.*}.$(cut -d. -f2 <<<"$newest")." 'index($2, series) != 1' <<<"$all")
+	[[ -n $others ]] || note "previous: there is one series of kernels only, so it is that of newest"
+	printf '%s\n' "${others:-$all}"
 }
 
 # The sources of a version, as a package; what is built from them is named after
