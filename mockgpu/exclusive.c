@@ -21,6 +21,7 @@
 #include <linux/slab.h>
 
 #include "compat/exclusive.h"
+#include "delay.h"
 #include "device.h"
 #include "exclusive.h"
 #include "hw/hw.h"
@@ -126,10 +127,12 @@ static void mockgpu_exclusive_free(struct mockgpu_exclusive *exclusive)
 
 	xa_erase(&all->pages, exclusive->addr >> PAGE_SHIFT);
 	all->count--;
-	mmu_interval_notifier_remove(&exclusive->notifier);
+	/* First, or the page could be freed meanwhile with nobody told. */
 	mutex_lock(&exclusive->lock);
 	mockgpu_exclusive_unmap(exclusive);
 	mutex_unlock(&exclusive->lock);
+	gsb_delay();
+	mmu_interval_notifier_remove(&exclusive->notifier);
 	kfree(exclusive);
 }
 
