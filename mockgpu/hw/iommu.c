@@ -6,7 +6,7 @@
  * for exactly the bytes and the direction that were asked for. An address is
  * looked up before and after each use, so that one that was unmapped too
  * early is noticed as well. One that was not unmapped at all is noticed once its
- * page is free.
+ * page is free, at the next use or when the last VM goes.
  *
  * Locks: mockgpu_hw_iommu.lock is taken in any context, with interrupts off,
  * and nothing is taken inside of it but mockgpu_hw_errors.lock.
@@ -73,6 +73,21 @@ static bool mockgpu_hw_mapping_covers(const struct mockgpu_hw_mapping *mapping,
 	       iova - mapping->iova <= mapping->size - size;
 }
 
+/* Nobody frees a page that is still mapped, but slabs do not count references. */
+static bool mockgpu_hw_page_is_free(phys_addr_t phys)
+{
+	struct page *page = pfn_to_page(PHYS_PFN(phys));
+
+	return !page_count(page) && !PageSlab(page);
+}
+
+static phys_addr_t
+mockgpu_hw_mapping_phys(const struct mockgpu_hw_mapping *mapping,
+			dma_addr_t iova)
+{
+	return mapping->phys + (iova - mapping->iova);
+}
+
 /* What is wrong with the use of a mapping, or MOCKGPU_HW_ERROR_KINDS for nothing. */
 static enum mockgpu_hw_error_kind
 mockgpu_hw_mapping_judge(const struct mockgpu_hw_mapping *mapping,
@@ -86,6 +101,9 @@ mockgpu_hw_mapping_judge(const struct mockgpu_hw_mapping *mapping,
 		return MOCKGPU_HW_WRONG_GENERATION;
 	if (!mockgpu_hw_allows(mapping->dir, target->dir))
 		return MOCKGPU_HW_DMA_DIRECTION;
+	if (mockgpu_hw_page_is_free(mockgpu_hw_mapping_phys(mapping,
+							    target->at.addr)))
+		return MOCKGPU_HW_DMA_LEFT_MAPPED;
 	return MOCKGPU_HW_ERROR_KINDS;
 }
 
@@ -109,7 +127,7 @@ mockgpu_hw_iommu_translate(struct mockgpu_hw *hw,
 	mapping = mockgpu_hw_iommu_find(iommu, iova);
 	*wrong = mockgpu_hw_mapping_judge(mapping, target);
 	if (*wrong == MOCKGPU_HW_ERROR_KINDS)
-		memory = phys_to_virt(mapping->phys + (iova - mapping->iova));
+		memory = phys_to_virt(mockgpu_hw_mapping_phys(mapping, iova));
 	spin_unlock_irqrestore(&iommu->lock, flags);
 
 	return memory;
@@ -135,8 +153,10 @@ int mockgpu_hw_dma_begin(struct mockgpu_hw *hw,
 	if (target->origin.is_stale && wrong != MOCKGPU_HW_DMA_DIRECTION)
 		wrong = MOCKGPU_HW_STALE_TRANSLATION;
 	mockgpu_hw_error(hw, wrong,
-			 "DMA address %pad, %zu bytes, direction %d: not mapped so",
-			 &target->at.addr, target->size, target->dir);
+			 "DMA address %pad, %zu bytes, direction %d: %s",
+			 &target->at.addr, target->size, target->dir,
+			 wrong == MOCKGPU_HW_DMA_LEFT_MAPPED ?
+			 "its page is free" : "not mapped so");
 	return -EIO;
 }
 
@@ -209,7 +229,7 @@ static dma_addr_t mockgpu_hw_iommu_map(struct device *dev, phys_addr_t phys,
 	if (!hw->own_iommu)
 		return mockgpu_hw_bus_map(hw, phys, size, dir, attrs);
 
-	mapping = kzalloc(sizeof(*mapping), GFP_ATOMIC);
+	mapping = kzalloc(sizeof(*mapping), GFP_ATOMIC | __GFP_ACCOUNT);
 	if (!mapping)
 		return DMA_MAPPING_ERROR;
 
@@ -392,14 +412,6 @@ u8 mockgpu_hw_iommu_generation(struct mockgpu_hw *hw, dma_addr_t iova)
 	return generation;
 }
 
-/* Nobody frees a page that is still mapped, but slabs do not count references. */
-static bool mockgpu_hw_mapping_is_left(const struct mockgpu_hw_mapping *mapping)
-{
-	struct page *page = pfn_to_page(PHYS_PFN(mapping->phys));
-
-	return !page_count(page) && !PageSlab(page);
-}
-
 /**
  * mockgpu_hw_iommu_audit() - look for mappings of pages that were freed
  * @hw: the device
@@ -415,7 +427,7 @@ void mockgpu_hw_iommu_audit(struct mockgpu_hw *hw)
 	spin_lock_irqsave(&hw->iommu.lock, flags);
 	drm_mm_for_each_node(node, &hw->iommu.space) {
 		mapping = container_of(node, struct mockgpu_hw_mapping, node);
-		if (mapping->is_reported || !mockgpu_hw_mapping_is_left(mapping))
+		if (mapping->is_reported || !mockgpu_hw_page_is_free(mapping->phys))
 			continue;
 		mapping->is_reported = true;
 		mockgpu_hw_error(hw, MOCKGPU_HW_DMA_LEFT_MAPPED,
