@@ -68,6 +68,7 @@ struct mockgpu_knobs {
  * @queues: the queues
  * @live_queues: how many there are now
  * @live_jobs: how many of their jobs have not ended
+ * @live_faults: queues, and those that went while somebody was at their page fault
  * @buffers_lock: protects @buffers; see buffer.c
  * @buffers: the GEM buffers
  * @buffer_pages: how many pages they have of system memory, or could have
@@ -101,6 +102,7 @@ struct mockgpu_device {
 	struct list_head queues;
 	atomic_t live_queues;
 	atomic_t live_jobs;
+	atomic_t live_faults;
 	struct mutex buffers_lock;	/* see buffer.c */
 	struct list_head buffers;
 	atomic_long_t buffer_pages;

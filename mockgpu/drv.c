@@ -33,6 +33,7 @@
 #include "drv.h"
 #include "evict.h"
 #include "exec.h"
+#include "fault.h"
 #include "gem.h"
 #include "hw/hw.h"
 #include "linger.h"
@@ -167,7 +168,9 @@ static int mockgpu_drv_init(struct mockgpu_device *mdev)
 	if (ret)
 		return ret;
 
-	ret = mockgpu_hold_init(mdev);
+	ret = mockgpu_fault_device_init(mdev);
+	if (!ret)
+		ret = mockgpu_hold_init(mdev);
 	return ret ?: mockgpu_clear_init(mdev);
 }
 

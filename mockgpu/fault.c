@@ -6,6 +6,11 @@
  * references to all it needs, so that neither the job nor the file waits for it.
  * A fault whose job has given up is stale and is dropped: the memory may be gone
  * for good reasons, or something else may be there.
+ *
+ * Nobody waits for the workers of others: there are never more faults than the
+ * device's work queue runs at once. A queue has one, which its jobs have one after
+ * the other, and a queue that has gone leaves room for a new one only when nobody is
+ * at its fault any more.
  */
 #include <linux/jiffies.h>
 #include <linux/sched.h>
@@ -24,7 +29,12 @@
 /* How long faults can be held. */
 #define MOCKGPU_FAULT_HOLD_MAX	(30 * HZ)
 
-static struct workqueue_struct *mockgpu_fault_queue;
+/* Queues of a device; half of what can run at once, which may be shared by two nodes. */
+#define MOCKGPU_FAULT_MAX	256
+static_assert(WQ_MAX_ACTIVE / 2 >= MOCKGPU_FAULT_MAX);
+
+/* A device may be freed by its last fault, so they are the module's. */
+static struct workqueue_struct *mockgpu_fault_queues[MOCKGPU_MAX_DEVICES];
 
 static void mockgpu_fault_wait_while_held(struct mockgpu_device *mdev)
 {
@@ -92,19 +102,25 @@ static void mockgpu_fault_work(struct work_struct *work)
 }
 
 /**
- * mockgpu_fault_new() - room for the page faults of a job
+ * mockgpu_fault_new() - room for the page faults of a queue
+ * @mdev: the device, which has to stay until the fault is freed
  *
  * Context: Process context, may sleep.
- * Return: the fault, or NULL when there is no memory.
+ * Return: the fault, -ENOMEM, or -EBUSY when the device has too many.
  */
-struct mockgpu_fault *mockgpu_fault_new(void)
+struct mockgpu_fault *mockgpu_fault_new(struct mockgpu_device *mdev)
 {
 	struct mockgpu_fault *fault = kzalloc(sizeof(*fault),
 					      GFP_KERNEL_ACCOUNT);
 
 	if (!fault)
-		return NULL;
+		return ERR_PTR(-ENOMEM);
+	if (!atomic_add_unless(&mdev->live_faults, 1, MOCKGPU_FAULT_MAX)) {
+		kfree(fault);
+		return ERR_PTR(-EBUSY);
+	}
 
+	fault->mdev = mdev;
 	refcount_set(&fault->refs, 1);
 	INIT_WORK(&fault->work, mockgpu_fault_work);
 	return fault;
@@ -118,8 +134,10 @@ struct mockgpu_fault *mockgpu_fault_new(void)
  */
 void mockgpu_fault_put(struct mockgpu_fault *fault)
 {
-	if (refcount_dec_and_test(&fault->refs))
-		kfree(fault);
+	if (!refcount_dec_and_test(&fault->refs))
+		return;
+	atomic_dec(&fault->mdev->live_faults);
+	kfree(fault);
 }
 
 /**
@@ -136,19 +154,25 @@ void mockgpu_fault_raise(struct mockgpu_fault *fault, struct mockgpu_vm *vm)
 	refcount_inc(&fault->refs);
 	mockgpu_vm_get(vm);
 	drm_dev_get(&vm->mdev->drm);
-	queue_work(mockgpu_fault_queue, &fault->work);
+	queue_work(mockgpu_fault_queues[fault->mdev->config.index], &fault->work);
 }
 
 /**
- * mockgpu_fault_module_init() - make the workers
+ * mockgpu_fault_device_init() - make a device's workers
+ * @mdev: the device, of which nobody else knows yet
  *
- * Context: Module init.
+ * Context: Process context, may sleep.
  * Return: 0 or -ENOMEM.
  */
-int mockgpu_fault_module_init(void)
+int mockgpu_fault_device_init(struct mockgpu_device *mdev)
 {
-	mockgpu_fault_queue = alloc_workqueue("mockgpu_fault", WQ_UNBOUND, 0);
-	return mockgpu_fault_queue ? 0 : -ENOMEM;
+	struct workqueue_struct **queue =
+		&mockgpu_fault_queues[mdev->config.index];
+
+	if (!*queue)
+		*queue = alloc_workqueue("mockgpu_fault", WQ_UNBOUND,
+					 WQ_MAX_ACTIVE);
+	return *queue ? 0 : -ENOMEM;
 }
 
 /**
@@ -158,5 +182,9 @@ int mockgpu_fault_module_init(void)
  */
 void mockgpu_fault_module_exit(void)
 {
-	destroy_workqueue(mockgpu_fault_queue);
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(mockgpu_fault_queues); i++)
+		if (mockgpu_fault_queues[i])
+			destroy_workqueue(mockgpu_fault_queues[i]);
 }

@@ -5,7 +5,6 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 
-#include "fault.h"
 #include "fence.h"
 #include "job.h"
 #include "queue.h"
@@ -28,12 +27,10 @@ struct mockgpu_job *mockgpu_job_new(u32 commands, u32 deps)
 	job->commands = kvcalloc(commands, sizeof(*job->commands),
 				 GFP_KERNEL_ACCOUNT);
 	job->deps = kvcalloc(deps ?: 1, sizeof(*job->deps), GFP_KERNEL_ACCOUNT);
-	job->fault = mockgpu_fault_new();
 	job->fence = mockgpu_fence_alloc();
-	if (job->commands && job->deps && job->fault && job->fence) {
+	if (job->commands && job->deps && job->fence) {
 		job->hw.commands = job->commands;
 		job->hw.count = commands;
-		job->hw.fault = &job->fault->hw;
 		return job;
 	}
 
@@ -107,8 +104,6 @@ void mockgpu_job_free(struct mockgpu_job *job)
 	mockgpu_job_put_deps(job);
 	if (job->fence)
 		mockgpu_fence_free(job->fence);
-	if (job->fault)
-		mockgpu_fault_put(job->fault);
 	kvfree(job->commands);
 	kfree(job);
 }

@@ -8,7 +8,6 @@
 
 #include "hw/hw.h"
 
-struct mockgpu_fault;
 struct mockgpu_queue;
 
 /**
@@ -30,7 +29,6 @@ struct mockgpu_job_dep {
  * @commands: those of @hw
  * @link: place among those of the queue that wait for fences
  * @fence: what is signalled at its end
- * @fault: room for its page faults
  * @deps: what it waits for
  * @dep_count: how many there are
  * @deps_left: how many are still to be signalled
@@ -41,7 +39,6 @@ struct mockgpu_job {
 	struct mockgpu_hw_command *commands;
 	struct list_head link;
 	struct dma_fence *fence;
-	struct mockgpu_fault *fault;
 	struct mockgpu_job_dep *deps;
 	u32 dep_count;
 	atomic_t deps_left;

@@ -102,13 +102,9 @@ static int __init mockgpu_init(void)
 	if (ret)
 		goto end_linger;
 
-	ret = mockgpu_fault_module_init();
-	if (ret)
-		goto end_space;
-
 	ret = platform_driver_register(&mockgpu_platform_driver);
 	if (ret)
-		goto end_fault;
+		goto end_space;
 
 	ret = mockgpu_add_devices();
 	if (ret)
@@ -125,7 +121,6 @@ remove:
 	mockgpu_remove_devices(mockgpu_config.devices);
 unregister:
 	platform_driver_unregister(&mockgpu_platform_driver);
-end_fault:
 	mockgpu_fault_module_exit();
 end_space:
 	mockgpu_space_module_exit();

@@ -68,7 +68,7 @@ static void mockgpu_queue_fault(struct mockgpu_hw_job *hw)
 {
 	struct mockgpu_job *job = mockgpu_job_from_hw(hw);
 
-	mockgpu_fault_raise(job->fault, job->queue->vm);
+	mockgpu_fault_raise(job->queue->fault, job->queue->vm);
 }
 
 static void mockgpu_queue_drop(struct mockgpu_queue *queue)
@@ -137,6 +137,7 @@ int mockgpu_queue_submit(struct mockgpu_queue *queue, struct mockgpu_job *job,
 
 	job->queue = queue;
 	job->hw.mmu = queue->vm->svm.mmu;
+	job->hw.fault = &queue->fault->hw;
 	mockgpu_job_watch_deps(job);
 
 	spin_lock_irqsave(&queue->lock, flags);
@@ -231,6 +232,7 @@ static void mockgpu_queue_free(struct kref *refs)
 	mutex_unlock(&mdev->queues_lock);
 
 	mockgpu_hw_ring_destroy(queue->ring);
+	mockgpu_fault_put(queue->fault);
 	atomic_dec(&mdev->live_queues);
 	mockgpu_vm_put(queue->vm);
 	kfree(queue);
@@ -293,12 +295,15 @@ static int mockgpu_queue_join(struct mockgpu_queue *queue)
 static int mockgpu_queue_init(struct mockgpu_queue *queue,
 			      struct mockgpu_vm *vm)
 {
-	int ret;
+	int ret = -ENOMEM;
 
+	queue->fault = mockgpu_fault_new(vm->mdev);
+	if (IS_ERR(queue->fault))
+		return PTR_ERR(queue->fault);
 	queue->ring = mockgpu_hw_ring_create(vm->mdev->hw,
 					     &mockgpu_queue_ring_ops);
 	if (!queue->ring)
-		return -ENOMEM;
+		goto put_fault;
 
 	kref_init(&queue->refs);
 	queue->vm = vm;
@@ -308,13 +313,17 @@ static int mockgpu_queue_init(struct mockgpu_queue *queue,
 	init_waitqueue_head(&queue->idle);
 
 	ret = mockgpu_queue_join(queue);
-	if (ret) {
-		mockgpu_hw_ring_destroy(queue->ring);
-		return ret;
-	}
+	if (ret)
+		goto destroy_ring;
 	atomic_inc(&vm->mdev->live_queues);
 	mockgpu_vm_get(vm);
 	return 0;
+
+destroy_ring:
+	mockgpu_hw_ring_destroy(queue->ring);
+put_fault:
+	mockgpu_fault_put(queue->fault);
+	return ret;
 }
 
 static struct mockgpu_queue *mockgpu_queue_create(struct mockgpu_file *mfile,
@@ -363,8 +372,8 @@ static int mockgpu_queue_publish(struct mockgpu_file *mfile,
  * @file: the file
  *
  * Context: Process context, may sleep.
- * Return: 0, -EINVAL, -ENOENT or -EPERM for the VM, -EBUSY when the file has too
- * many, -ENOMEM, -ENODEV.
+ * Return: 0, -EINVAL, -ENOENT or -EPERM for the VM, -EBUSY when the file or the
+ * device has too many, -ENOMEM, -ENODEV.
  */
 int mockgpu_queue_create_ioctl(struct drm_device *drm, void *data,
 			       struct drm_file *file)

@@ -11,6 +11,7 @@ struct drm_device;
 struct drm_file;
 struct dma_fence;
 struct mockgpu_device;
+struct mockgpu_fault;
 struct mockgpu_file;
 struct mockgpu_hw_ring;
 struct mockgpu_job;
@@ -23,6 +24,7 @@ struct mockgpu_vm;
  * @vm: the VM, with a reference
  * @file: whose it is, which it does not outlive
  * @ring: where the device takes its jobs from
+ * @fault: for the page faults of the job that runs
  * @context: of its fences
  * @lock: protects what follows
  * @waiting: jobs that wait for fences, and those behind them
@@ -37,6 +39,7 @@ struct mockgpu_queue {
 	struct mockgpu_vm *vm;
 	struct mockgpu_file *file;
 	struct mockgpu_hw_ring *ring;
+	struct mockgpu_fault *fault;
 	u64 context;
 	spinlock_t lock;	/* see queue.c */
 	struct list_head waiting;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * The command engine: runs jobs, each ring with a thread of its own.
+ * The command engine: runs jobs, each ring with a thread of its own. It is there from
+ * the beginning, so that no job depends on memory for it, or on jobs of other rings.
  *
  * Others wait for the end of a job with a dma-fence, possibly while they free
  * memory. So a job's way to its end never waits for memory, and never without a
@@ -13,10 +14,11 @@
  * one page that is just going on.
  *
  * Locks: mockgpu_hw_ring.lock is taken in any context, with interrupts off;
- * inside of it is the lock of the work queue.
+ * inside of it is the lock of the thread's work.
  */
 #include <linux/dma-fence.h>
 #include <linux/jiffies.h>
+#include <linux/kthread.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
@@ -24,6 +26,7 @@
 
 #include <drm/mockgpu_drm.h>
 
+#include "compat/compat.h"
 #include "internal.h"
 
 /* How much longer a job may take to store its result, for which there may be a fault. */
@@ -33,26 +36,11 @@
  * mockgpu_hw_engine_init() - an engine without rings
  * @engine: filled
  *
- * Context: Process context, may sleep.
- * Return: 0 or -ENOMEM.
+ * Context: Process context.
  */
-int mockgpu_hw_engine_init(struct mockgpu_hw_engine *engine)
+void mockgpu_hw_engine_init(struct mockgpu_hw_engine *engine)
 {
 	init_waitqueue_head(&engine->wake);
-	engine->threads = alloc_workqueue("mockgpu_engine",
-					  WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
-	return engine->threads ? 0 : -ENOMEM;
-}
-
-/**
- * mockgpu_hw_engine_fini() - undo mockgpu_hw_engine_init()
- * @engine: without rings
- *
- * Context: Process context, may sleep.
- */
-void mockgpu_hw_engine_fini(struct mockgpu_hw_engine *engine)
-{
-	destroy_workqueue(engine->threads);
 }
 
 static int mockgpu_hw_run_check(const struct mockgpu_hw_run *run)
@@ -273,7 +261,7 @@ static struct mockgpu_hw_job *mockgpu_hw_ring_next(struct mockgpu_hw_ring *ring)
 	return job;
 }
 
-static void mockgpu_hw_ring_work(struct work_struct *work)
+static void mockgpu_hw_ring_work(struct kthread_work *work)
 {
 	struct mockgpu_hw_ring *ring = container_of(work, struct mockgpu_hw_ring,
 						    work);
@@ -288,8 +276,16 @@ static void mockgpu_hw_ring_work(struct work_struct *work)
 	}
 }
 
-static void mockgpu_hw_ring_free(struct mockgpu_hw_ring *ring)
+/**
+ * mockgpu_hw_ring_destroy() - undo mockgpu_hw_ring_create()
+ * @ring: the ring, without jobs
+ *
+ * Context: Process context, may sleep, not called by the engine.
+ */
+void mockgpu_hw_ring_destroy(struct mockgpu_hw_ring *ring)
 {
+	if (!IS_ERR_OR_NULL(ring->thread))
+		kthread_destroy_worker(ring->thread);
 	kfree(ring->buffers[0]);
 	kfree(ring->buffers[1]);
 	kfree(ring);
@@ -317,13 +313,14 @@ mockgpu_hw_ring_create(struct mockgpu_hw *hw,
 	ring->ops = ops;
 	spin_lock_init(&ring->lock);
 	INIT_LIST_HEAD(&ring->jobs);
-	INIT_WORK(&ring->work, mockgpu_hw_ring_work);
+	kthread_init_work(&ring->work, mockgpu_hw_ring_work);
 	ring->buffers[0] = kmalloc(PAGE_SIZE, GFP_KERNEL_ACCOUNT);
 	ring->buffers[1] = kmalloc(PAGE_SIZE, GFP_KERNEL_ACCOUNT);
-	if (ring->buffers[0] && ring->buffers[1])
+	ring->thread = kthread_run_worker(0, "mockgpu_ring");
+	if (ring->buffers[0] && ring->buffers[1] && !IS_ERR(ring->thread))
 		return ring;
 
-	mockgpu_hw_ring_free(ring);
+	mockgpu_hw_ring_destroy(ring);
 	return NULL;
 }
 
@@ -341,7 +338,7 @@ void mockgpu_hw_ring_submit(struct mockgpu_hw_ring *ring,
 
 	spin_lock_irqsave(&ring->lock, flags);
 	list_add_tail(&job->link, &ring->jobs);
-	queue_work(ring->hw->engine.threads, &ring->work);
+	kthread_queue_work(ring->thread, &ring->work);
 	spin_unlock_irqrestore(&ring->lock, flags);
 }
 
@@ -371,18 +368,6 @@ u64 mockgpu_hw_ring_running_ns(const struct mockgpu_hw_ring *ring)
 	u64 since = READ_ONCE(ring->since);
 
 	return since ? ktime_get_ns() - since : 0;
-}
-
-/**
- * mockgpu_hw_ring_destroy() - undo mockgpu_hw_ring_create()
- * @ring: the ring, without jobs
- *
- * Context: Process context, may sleep, not called by the engine.
- */
-void mockgpu_hw_ring_destroy(struct mockgpu_hw_ring *ring)
-{
-	cancel_work_sync(&ring->work);
-	mockgpu_hw_ring_free(ring);
 }
 
 /**

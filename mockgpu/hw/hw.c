@@ -42,10 +42,10 @@ struct mockgpu_hw *mockgpu_hw_create(struct device *dev, struct device *dma)
 
 	if (!hw)
 		return NULL;
-	if (mockgpu_hw_engine_init(&hw->engine))
-		goto free;
-	if (mockgpu_hw_power_init(&hw->power))
-		goto fini_engine;
+	if (mockgpu_hw_power_init(&hw->power)) {
+		kfree(hw);
+		return NULL;
+	}
 
 	hw->dev = dev;
 	hw->dma = dma ?: dev;
@@ -54,13 +54,8 @@ struct mockgpu_hw *mockgpu_hw_create(struct device *dev, struct device *dma)
 	mockgpu_hw_iommu_init(&hw->iommu);
 	mockgpu_hw_vram_init(&hw->vram);
 	mockgpu_hw_copy_init(hw);
+	mockgpu_hw_engine_init(&hw->engine);
 	return hw;
-
-fini_engine:
-	mockgpu_hw_engine_fini(&hw->engine);
-free:
-	kfree(hw);
-	return NULL;
 }
 
 /**
@@ -71,7 +66,6 @@ free:
  */
 void mockgpu_hw_destroy(struct mockgpu_hw *hw)
 {
-	mockgpu_hw_engine_fini(&hw->engine);
 	mockgpu_hw_power_fini(&hw->power);
 	mockgpu_hw_vram_drop(hw);
 	mockgpu_hw_iommu_fini(&hw->iommu);

@@ -305,7 +305,7 @@ struct mockgpu_hw_fault {
  * @count: how many
  * @timeout_ms: how long it may run
  * @result: user address of a struct drm_mockgpu_result, or 0
- * @fault: room for its page faults, not used by any other job
+ * @fault: room for its page faults, not used by jobs of other rings
  * @error: out: 0 or a negative errno
  * @failed: out: number of the command that failed, or @count
  * @failed_at: out: user address where it failed, or 0

@@ -6,12 +6,12 @@
 #include <linux/compiler_attributes.h>
 #include <linux/dma-direction.h>
 #include <linux/dma-map-ops.h>
+#include <linux/kthread.h>
 #include <linux/ratelimit_types.h>
 #include <linux/rbtree.h>
 #include <linux/spinlock.h>
 #include <linux/srcu.h>
 #include <linux/wait.h>
-#include <linux/workqueue.h>
 
 #include <drm/drm_mm.h>
 
@@ -118,11 +118,9 @@ struct mockgpu_hw_target {
 
 /**
  * struct mockgpu_hw_engine - the command engine
- * @threads: those that run jobs, one for each ring that has any
- * @wake: what they wait for has happened
+ * @wake: what the threads of its rings wait for has happened
  */
 struct mockgpu_hw_engine {
-	struct workqueue_struct *threads;
 	wait_queue_head_t wake;
 };
 
@@ -132,7 +130,8 @@ struct mockgpu_hw_engine {
  * @ops: the driver's
  * @lock: protects @jobs
  * @jobs: in the order in which they run; the first one is running
- * @work: runs them
+ * @thread: runs them
+ * @work: what it does
  * @cancelled: all are to end now
  * @since: when the job that is running began, in ns; 0 when none is
  * @buffers: two pages of memory inside of the engine
@@ -142,7 +141,8 @@ struct mockgpu_hw_ring {
 	const struct mockgpu_hw_ring_ops *ops;
 	spinlock_t lock;	/* taken with interrupts off */
 	struct list_head jobs;
-	struct work_struct work;
+	struct kthread_worker *thread;
+	struct kthread_work work;
 	bool cancelled;
 	u64 since;
 	void *buffers[2];
@@ -256,8 +256,7 @@ void mockgpu_hw_power_fini(struct mockgpu_hw_power *power);
 int mockgpu_hw_power_get(struct mockgpu_hw *hw);
 void mockgpu_hw_power_put(struct mockgpu_hw *hw, int idx);
 void mockgpu_hw_copy_init(struct mockgpu_hw *hw);
-int mockgpu_hw_engine_init(struct mockgpu_hw_engine *engine);
-void mockgpu_hw_engine_fini(struct mockgpu_hw_engine *engine);
+void mockgpu_hw_engine_init(struct mockgpu_hw_engine *engine);
 int mockgpu_hw_run_pause(struct mockgpu_hw_run *run, unsigned long until);
 int mockgpu_hw_run_access(struct mockgpu_hw_run *run, u64 addr, size_t size,
 			  const struct mockgpu_hw_work *work);

@@ -59,6 +59,11 @@
 #define kzalloc_obj(obj)	kzalloc(sizeof(obj), GFP_KERNEL)
 #endif
 
+/* The name was another, which now means a thread that does not run yet. */
+#ifndef kthread_run_worker
+#define kthread_run_worker	kthread_create_worker
+#endif
+
 /* The DMA API of a device can be replaced by its driver. */
 #if defined(CONFIG_ARCH_HAS_DMA_OPS) || defined(CONFIG_DMA_OPS)
 #define GSB_HAVE_DMA_OPS 1

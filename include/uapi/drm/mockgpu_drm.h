@@ -346,8 +346,8 @@ struct drm_mockgpu_counters {
  * file is closed and when the device goes away: all of its jobs end within
  * moments, with -ECANCELED, and it takes no more.
  *
- * Errors of QUEUE_CREATE: -ENOENT no such VM, -EBUSY the file has 64 queues,
- * -ENOMEM, -ENODEV the device is gone.
+ * Errors of QUEUE_CREATE: -ENOENT no such VM, -EBUSY the file has 64 queues or
+ * the device 256, -ENOMEM, -ENODEV the device is gone.
  */
 struct drm_mockgpu_queue {
 	__u32 vm_id;
