@@ -49,14 +49,17 @@ static struct device *mockgpu_buffer_dev(const struct mockgpu_buffer *buffer)
 	return mockgpu_hw_dma_device(mockgpu_buffer_device(buffer)->hw);
 }
 
+/* How many pages buffers of all devices have of system memory, or could have. */
+static atomic_long_t mockgpu_buffer_pages;
+
 /* So that all buffers together leave half of the memory to others. */
-static int mockgpu_buffer_charge(struct mockgpu_device *mdev, long npages)
+static int mockgpu_buffer_charge(long npages)
 {
-	if (atomic_long_add_return(npages, &mdev->buffer_pages) <=
+	if (atomic_long_add_return(npages, &mockgpu_buffer_pages) <=
 	    totalram_pages() / 2)
 		return 0;
 
-	atomic_long_sub(npages, &mdev->buffer_pages);
+	atomic_long_sub(npages, &mockgpu_buffer_pages);
 	return -ENOMEM;
 }
 
@@ -107,7 +110,7 @@ struct mockgpu_buffer *mockgpu_buffer_new(struct mockgpu_device *mdev,
 	if (!buffer)
 		return ERR_PTR(-ENOMEM);
 
-	ret = mockgpu_buffer_charge(mdev, size >> PAGE_SHIFT);
+	ret = mockgpu_buffer_charge(size >> PAGE_SHIFT);
 	if (ret)
 		goto free;
 	ret = drm_gem_object_init(&mdev->drm, &buffer->base, size);
@@ -125,7 +128,7 @@ struct mockgpu_buffer *mockgpu_buffer_new(struct mockgpu_device *mdev,
 release:
 	drm_gem_object_release(&buffer->base);
 uncharge:
-	atomic_long_sub(size >> PAGE_SHIFT, &mdev->buffer_pages);
+	atomic_long_sub(size >> PAGE_SHIFT, &mockgpu_buffer_pages);
 free:
 	kfree(buffer);
 	return ERR_PTR(ret);
@@ -613,7 +616,7 @@ void mockgpu_buffer_free(struct drm_gem_object *obj)
 	} else {
 		mockgpu_buffer_drop_pages(buffer);
 		atomic_long_sub(mockgpu_buffer_npages(buffer),
-				&mdev->buffer_pages);
+				&mockgpu_buffer_pages);
 	}
 	drm_gem_object_release(obj);
 	atomic_dec(&mdev->live_buffers);

@@ -71,7 +71,6 @@ struct mockgpu_knobs {
  * @live_faults: queues, and those that went while somebody was at their page fault
  * @buffers_lock: protects @buffers; see buffer.c
  * @buffers: the GEM buffers
- * @buffer_pages: how many pages they have of system memory, or could have
  * @live_buffers: how many there are now
  * @live_binds: how often they are bound now
  * @faults: page faults of jobs that were handled
@@ -105,7 +104,6 @@ struct mockgpu_device {
 	atomic_t live_faults;
 	struct mutex buffers_lock;	/* see buffer.c */
 	struct list_head buffers;
-	atomic_long_t buffer_pages;
 	atomic_t live_buffers;
 	atomic_t live_binds;
 	atomic64_t faults;
