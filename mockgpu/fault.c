@@ -13,6 +13,7 @@
  * at its fault any more.
  */
 #include <linux/jiffies.h>
+#include <linux/memcontrol.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -65,15 +66,23 @@ static int mockgpu_fault_bound(struct mockgpu_fault *fault)
 	return ret;
 }
 
-/* A VM keeps its address space from being freed, not from its end. */
+/*
+ * A VM keeps its address space from being freed, not from its end. What memory is
+ * needed is charged to the process, as if it had touched the address itself.
+ */
 static int mockgpu_fault_handle(struct mockgpu_fault *fault)
 {
 	struct mm_struct *mm = fault->vm->mm;
+	struct mem_cgroup *memcg, *others;
 	int ret;
 
 	if (!mmget_not_zero(mm))
 		return -EFAULT;
+	memcg = get_mem_cgroup_from_mm(mm);
+	others = set_active_memcg(memcg);
 	ret = mockgpu_fault_bound(fault);
+	set_active_memcg(others);
+	mem_cgroup_put(memcg);
 	mmput(mm);
 	return ret;
 }

@@ -53,7 +53,7 @@ struct drm_gpusvm_map *gsb_map_alloc(unsigned long npages)
 	if (check_mul_overflow(npages, per_page, &size) ||
 	    check_add_overflow(size, sizeof(*map), &size))
 		return NULL;
-	map = kvzalloc(size, GFP_KERNEL | __GFP_NOWARN);
+	map = kvzalloc(size, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!map)
 		return NULL;
 	map->npages = npages;
