@@ -3,27 +3,25 @@
  * Have the CPU's page table filled and read it.
  *
  * hmm_range_fault_unlocked_timeout() of Linux 7.3 is not used, although it can
- * wait for a userfaultfd: it does so without limit. See slow.c.
+ * wait for a userfaultfd: it does so without limit. See slow.c and vma.h.
  */
 #include <linux/hmm.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/oom.h>
 #include <linux/sched.h>
-#include <linux/userfaultfd_k.h>
 
 #include <drm/drm_gpusvm.h>
 
 #include "get.h"
+#include "vma.h"
 
 /* As many as are faulted in without letting others run. */
 #define GSB_FAULT_PAGES	512UL
 
-/*
- * A missing page of such memory is filled by whoever has the userfaultfd, and
- * core mm does not like to be asked for it with mmap_lock held.
- */
-static bool gsb_fault_would_wait(const struct gsb_get *get)
+/* Is that so of any of the mappings? */
+static bool gsb_fault_any(const struct gsb_get *get,
+			  bool (*is_so)(const struct vm_area_struct *vma))
 {
 	unsigned long pos = get->start;
 	struct vm_area_struct *vma;
@@ -32,7 +30,7 @@ static bool gsb_fault_would_wait(const struct gsb_get *get)
 		vma = find_vma_intersection(get->mm, pos, get->end);
 		if (!vma)
 			return false;
-		if (userfaultfd_armed(vma))
+		if (is_so(vma))
 			return true;
 		pos = vma->vm_end;
 	}
@@ -129,14 +127,10 @@ static int gsb_fault_missing(const struct gsb_get *get, unsigned long first)
 	return err;
 }
 
-static int gsb_fault_locked(const struct gsb_get *get)
+static int gsb_fault_find(const struct gsb_get *get)
 {
 	unsigned long first;
 	int err;
-
-	/* The OOM killer is at it: what is read now may not be what was. */
-	if (check_stable_address_space(get->mm))
-		return -EFAULT;
 
 	err = gsb_fault_look(get);
 	if (err)
@@ -144,8 +138,23 @@ static int gsb_fault_locked(const struct gsb_get *get)
 	first = gsb_fault_next(get, 0);
 	if (first == get->npages)
 		return 0;
-	return gsb_fault_would_wait(get) ? -EFAULT :
-					   gsb_fault_missing(get, first);
+	return gsb_fault_any(get, gsb_vma_may_wait) ?
+	       -EFAULT : gsb_fault_missing(get, first);
+}
+
+static int gsb_fault_locked(struct gsb_get *get)
+{
+	int err;
+
+	/* The OOM killer is at it: what is read now may not be what was. */
+	if (check_stable_address_space(get->mm))
+		return -EFAULT;
+	if (gsb_fault_any(get, gsb_vma_is_secret))
+		return -EFAULT;
+
+	err = gsb_fault_find(get);
+	get->stuck = err == -EFAULT;
+	return err;
 }
 
 /**
@@ -167,6 +176,5 @@ int gsb_fault(struct gsb_get *get)
 		return -EINTR;
 	err = gsb_fault_locked(get);
 	mmap_read_unlock(get->mm);
-	get->stuck = err == -EFAULT;
 	return err;
 }

@@ -18,6 +18,7 @@
 #include "../delay.h"
 #include "../stats.h"
 #include "trace.h"
+#include "vma.h"
 
 static void gsb_range_free(struct kref *ref)
 {
@@ -140,7 +141,8 @@ gsb_range_insert(const struct gsb_lookup *lookup)
 /* Nothing that has no pages, or whose pages are not the kernel's to give. */
 static bool gsb_vma_is_special(struct vm_area_struct *vma)
 {
-	return (vma->vm_flags & (VM_IO | VM_PFNMAP)) || vma_is_dax(vma);
+	return (vma->vm_flags & (VM_IO | VM_PFNMAP)) || vma_is_dax(vma) ||
+	       gsb_vma_is_secret(vma);
 }
 
 static int gsb_lookup_vma(struct gsb_lookup *lookup)

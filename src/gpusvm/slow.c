@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
  * Faults that cannot be handled with mmap_lock held, as of memory that another
- * process fills through userfaultfd.
+ * process fills through userfaultfd, or of a file that a server has.
  *
  * That process may take its time, or never do it, and who waits for it can only
  * be stopped by a signal, which a driver's worker does not get. So a worker of
@@ -16,6 +16,7 @@
 #include <linux/jiffies.h>
 #include <linux/list.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/refcount.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -117,6 +118,7 @@ static void gsb_slow_work(struct work_struct *work)
 	complete_all(&slow->done);
 	mmput(slow->mm);
 	gsb_slow_put(slow);
+	module_put(THIS_MODULE);
 }
 
 static bool gsb_slow_is_same(const struct gsb_slow *slow,
@@ -179,6 +181,7 @@ static struct gsb_slow *gsb_slow_join(struct gsb_slow *fresh,
 	if (slow == fresh) {
 		/* The caller has one, so there is one to be had. */
 		mmget(slow->mm);
+		__module_get(THIS_MODULE);
 		queue_work(gsb_slow_wq, &slow->work);
 	} else {
 		kfree(fresh);
@@ -224,7 +227,7 @@ int gsb_slow_init(void)
 	return gsb_slow_wq ? 0 : -ENOMEM;
 }
 
-/* Waits for faults that are pending: they end with their processes. */
+/* None is pending, but the last one may not have returned. */
 void gsb_slow_exit(void)
 {
 	destroy_workqueue(gsb_slow_wq);
