@@ -66,11 +66,16 @@ static int mockgpu_atomic_anywhere(struct mockgpu_vm *vm, unsigned long addr,
 			return ret;
 	}
 	ret = mockgpu_exclusive_get(&vm->svm, addr);
-	if (ret != -E2BIG)
+	switch (ret) {
+	case -ENOENT:
+		return mockgpu_svm_fault(&vm->svm, addr, true) ?: -EBUSY;
+	case -E2BIG:
+		/* To move a page means to split the huge page; or it is in VRAM. */
+		return mockgpu_device_has_vram(vm->mdev) ?
+		       mockgpu_atomic_in_vram(vm, addr) : -EOPNOTSUPP;
+	default:
 		return ret;
-	/* To move a page means to split the huge page; or it is in VRAM by now. */
-	return mockgpu_device_has_vram(vm->mdev) ?
-	       mockgpu_atomic_in_vram(vm, addr) : -EOPNOTSUPP;
+	}
 }
 
 /**
@@ -87,7 +92,10 @@ int mockgpu_atomic_fault(struct mockgpu_vm *vm, unsigned long addr)
 	struct mockgpu_attr_values values;
 	int ret;
 
-	ret = mockgpu_svm_look_attr(&vm->svm, addr, &values);
+	ret = mockgpu_svm_look_placement(&vm->svm, addr, &values);
+	/* A buffer is where it is, whatever is wanted of the process's memory. */
+	if (ret == -ENOENT)
+		return mockgpu_svm_fault(&vm->svm, addr, true);
 	if (ret)
 		return ret;
 	if (values.values[MOCKGPU_ATTR_READ_ONLY])

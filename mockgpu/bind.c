@@ -6,8 +6,10 @@
  * Binding does not put anything into the page table: that is done by faults, and
  * undone whenever the buffer moves.
  *
- * Locks: mockgpu_space.lock protects the tree of a VM; inside of it
- * mockgpu_buffer.lock protects the list of a buffer and what is in page tables.
+ * Locks: mockgpu_space.lock -> mockgpu_svm.binds_lock: who changes the tree of a VM has
+ * both, who looks at it has either; the second one is held for moments only.
+ * mockgpu_space.lock -> mockgpu_buffer.lock, which protects the list of a buffer and
+ * what is in page tables.
  */
 #include <linux/interval_tree.h>
 #include <linux/overflow.h>
@@ -46,9 +48,28 @@ static struct mockgpu_bind *mockgpu_bind_find(struct mockgpu_svm *svm,
 					      unsigned long start,
 					      unsigned long last)
 {
-	lockdep_assert_held(&svm->space->lock);
+	lockdep_assert(lockdep_is_held(&svm->space->lock) ||
+		       lockdep_is_held(&svm->binds_lock));
 	return to_mockgpu_bind(interval_tree_iter_first(&svm->binds, start,
 							last));
+}
+
+/**
+ * mockgpu_bind_covers() - is a buffer bound at an address
+ * @svm: the mirror of the VM
+ * @addr: the address
+ *
+ * Context: Process context, may sleep.
+ * Return: true if it is.
+ */
+bool mockgpu_bind_covers(struct mockgpu_svm *svm, unsigned long addr)
+{
+	bool covers;
+
+	mutex_lock(&svm->binds_lock);
+	covers = mockgpu_bind_find(svm, addr, addr);
+	mutex_unlock(&svm->binds_lock);
+	return covers;
 }
 
 /* Where the last one before @addr ends, of which there is none at @addr. */
@@ -174,11 +195,11 @@ int mockgpu_bind_mark(struct mockgpu_svm *svm, struct xarray *seen)
 	struct interval_tree_node *node;
 	int ret = 0;
 
-	mutex_lock(&svm->space->lock);
+	mutex_lock(&svm->binds_lock);
 	node = interval_tree_iter_first(&svm->binds, 0, ULONG_MAX);
 	for (; node && !ret; node = interval_tree_iter_next(node, 0, ULONG_MAX))
 		ret = mockgpu_hw_mmu_mark(seen, node->start, node->last + 1);
-	mutex_unlock(&svm->space->lock);
+	mutex_unlock(&svm->binds_lock);
 	return ret;
 }
 
@@ -191,14 +212,18 @@ static void mockgpu_bind_attach(struct mockgpu_bind *bind)
 	list_add_tail(&bind->link, &bind->buffer->binds);
 	mutex_unlock(&bind->buffer->lock);
 
+	mutex_lock(&bind->svm->binds_lock);
 	interval_tree_insert(&bind->node, &bind->svm->binds);
+	mutex_unlock(&bind->svm->binds_lock);
 	bind->svm->bind_count++;
 	atomic_inc(&bind->svm->mdev->live_binds);
 }
 
 static void mockgpu_bind_remove(struct mockgpu_bind *bind)
 {
+	mutex_lock(&bind->svm->binds_lock);
 	interval_tree_remove(&bind->node, &bind->svm->binds);
+	mutex_unlock(&bind->svm->binds_lock);
 	bind->svm->bind_count--;
 	atomic_dec(&bind->svm->mdev->live_binds);
 
@@ -294,6 +319,9 @@ static int mockgpu_bind_buffer(struct mockgpu_svm *svm,
 	}
 	if (ret)
 		mockgpu_bind_free(bind);
+	else
+		mockgpu_exclusives_drop(svm, args->addr,
+					args->addr + args->size);
 	return ret;
 }
 

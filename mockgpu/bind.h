@@ -24,6 +24,7 @@ struct mockgpu_bind_gap {
 
 struct mockgpu_bind_gap mockgpu_bind_look(struct mockgpu_svm *svm,
 					  unsigned long addr);
+bool mockgpu_bind_covers(struct mockgpu_svm *svm, unsigned long addr);
 int mockgpu_bind_mark(struct mockgpu_svm *svm, struct xarray *seen);
 int mockgpu_bind_fault(struct mockgpu_svm *svm, unsigned long addr);
 void mockgpu_bind_zap(struct mockgpu_buffer *buffer);

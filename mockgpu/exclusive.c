@@ -8,9 +8,10 @@
  * means to take it away from the device.
  *
  * Locks: mockgpu_exclusives.lock -> mmap_lock -> page lock -> mockgpu_exclusive.lock
- * -> that of the MMU for flushes. The notifier comes from reclaim as well, and takes
- * the last two: nothing is allocated inside of them. Notifiers are added and removed
- * with only the first one held.
+ * -> that of the MMU for flushes; mockgpu_exclusives.lock -> mockgpu_svm.binds_lock.
+ * The notifier comes from reclaim as well, and takes the last two of the first line:
+ * nothing is allocated inside of them. Notifiers are added and removed with only the
+ * first lock held.
  */
 #include <linux/dma-mapping.h>
 #include <linux/hmm.h>
@@ -19,7 +20,9 @@
 #include <linux/pagemap.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/userfaultfd_k.h>
 
+#include "bind.h"
 #include "compat/exclusive.h"
 #include "delay.h"
 #include "device.h"
@@ -217,6 +220,46 @@ static int mockgpu_exclusive_map(struct mockgpu_exclusive *exclusive,
 	return 0;
 }
 
+/* It is only looked for, with mmap_lock held. */
+static int mockgpu_exclusive_look(struct mockgpu_exclusive *exclusive,
+				  unsigned long *pfn)
+{
+	struct hmm_range range = {
+		.notifier = &exclusive->notifier,
+		.notifier_seq = mmu_interval_read_begin(&exclusive->notifier),
+		.start = exclusive->addr,
+		.end = exclusive->addr + PAGE_SIZE,
+		.hmm_pfns = pfn,
+	};
+
+	*pfn = 0;
+	return hmm_range_fault(&range);
+}
+
+/*
+ * What a file or another process has to provide may take as long as they like, and
+ * is not waited for here.
+ */
+static int mockgpu_exclusive_may_prepare(struct mockgpu_exclusive *exclusive)
+{
+	const unsigned long needed = HMM_PFN_VALID | HMM_PFN_WRITE;
+	struct mm_struct *mm = exclusive->svm->space->base.mm;
+	struct vm_area_struct *vma = vma_lookup(mm, exclusive->addr);
+	unsigned long pfn;
+	int ret;
+
+	if (!vma)
+		return -EFAULT;
+	if (vma->vm_flags & VM_SHARED)
+		return -EOPNOTSUPP;
+	if (!vma->vm_file && !userfaultfd_armed(vma))
+		return 0;
+	ret = mockgpu_exclusive_look(exclusive, &pfn);
+	if (ret)
+		return ret;
+	return (pfn & needed) == needed ? 0 : -ENOENT;
+}
+
 /*
  * The CPU has it before, so that what gives it back or unshares it happens before the
  * notifier is asked, and not after.
@@ -229,29 +272,25 @@ static int mockgpu_exclusive_prepare(struct mockgpu_exclusive *exclusive)
 	ret = mmap_read_lock_killable(mm);
 	if (ret)
 		return ret;
-	ret = fixup_user_fault(mm, exclusive->addr, FAULT_FLAG_WRITE, NULL);
+	ret = mockgpu_exclusive_may_prepare(exclusive);
+	if (!ret)
+		ret = fixup_user_fault(mm, exclusive->addr, FAULT_FLAG_WRITE,
+				       NULL);
 	mmap_read_unlock(mm);
 	return ret;
 }
 
-/* It is only looked for: what is not there any more is for the next step to find. */
+/* What is not there any more is for the next step to find. */
 static int mockgpu_exclusive_check(struct mockgpu_exclusive *exclusive)
 {
 	struct mm_struct *mm = exclusive->svm->space->base.mm;
-	unsigned long pfn = 0;
-	struct hmm_range range = {
-		.notifier = &exclusive->notifier,
-		.notifier_seq = mmu_interval_read_begin(&exclusive->notifier),
-		.start = exclusive->addr,
-		.end = exclusive->addr + PAGE_SIZE,
-		.hmm_pfns = &pfn,
-	};
+	unsigned long pfn;
 	int ret;
 
 	ret = mmap_read_lock_killable(mm);
 	if (ret)
 		return ret;
-	ret = hmm_range_fault(&range);
+	ret = mockgpu_exclusive_look(exclusive, &pfn);
 	mmap_read_unlock(mm);
 	if (ret || !(pfn & HMM_PFN_VALID))
 		return ret;
@@ -335,10 +374,12 @@ static int mockgpu_exclusive_get_locked(struct mockgpu_svm *svm,
  * When it returns, the device may already have lost the page again.
  *
  * Context: Process context, may sleep, no lock held.
- * Return: 0, -EFAULT no mapping or no permission, -EBUSY others want it, too,
+ * Return: 0, -EFAULT no mapping or no permission, -EBUSY others want it, too, or a
+ * buffer is bound there by now,
  * -E2BIG it has to be moved: it is a huge page and this kernel cannot give those, or in
- * coherent VRAM, -EOPNOTSUPP not with such memory or not on this kernel, -ENOMEM, -EINTR
- * the caller was killed.
+ * coherent VRAM, -ENOENT somebody has to provide it first, which may take long,
+ * -EOPNOTSUPP not with such memory or not on this kernel, -ENOMEM, -EINTR the caller was
+ * killed.
  */
 int mockgpu_exclusive_get(struct mockgpu_svm *svm, unsigned long addr)
 {
@@ -346,10 +387,14 @@ int mockgpu_exclusive_get(struct mockgpu_svm *svm, unsigned long addr)
 
 	if (!mockgpu_exclusive_supported())
 		return -EOPNOTSUPP;
+	if (svm->mdev->share_error)
+		return svm->mdev->share_error;
 	ret = mutex_lock_killable(&svm->exclusives.lock);
 	if (ret)
 		return ret;
-	ret = mockgpu_exclusive_get_locked(svm, PAGE_ALIGN_DOWN(addr));
+	/* Who binds a buffer drops what there is of them after that. */
+	ret = mockgpu_bind_covers(svm, addr) ? -EBUSY :
+	      mockgpu_exclusive_get_locked(svm, PAGE_ALIGN_DOWN(addr));
 	mutex_unlock(&svm->exclusives.lock);
 	return ret;
 }

@@ -44,6 +44,7 @@ int mockgpu_svm_init(struct mockgpu_svm *svm, struct mockgpu_device *mdev,
 
 	svm->mdev = mdev;
 	mockgpu_exclusives_init(&svm->exclusives);
+	mutex_init(&svm->binds_lock);
 	svm->binds = RB_ROOT_CACHED;
 	svm->bind_count = 0;
 	svm->mmu = mockgpu_hw_mmu_create(mdev->hw);

@@ -2,6 +2,7 @@
 #ifndef MOCKGPU_SVM_H
 #define MOCKGPU_SVM_H
 
+#include <linux/mutex.h>
 #include <linux/rbtree.h>
 #include <linux/types.h>
 
@@ -22,7 +23,8 @@ struct mockgpu_space;
  * @space: the address space
  * @seat: the device's place in it
  * @exclusives: pages that the device has for itself
- * @binds: buffers that are bound; see bind.c
+ * @binds_lock: for @binds; see bind.c
+ * @binds: buffers that are bound
  * @bind_count: how often
  */
 struct mockgpu_svm {
@@ -31,6 +33,7 @@ struct mockgpu_svm {
 	struct mockgpu_space *space;
 	unsigned int seat;
 	struct mockgpu_exclusives exclusives;
+	struct mutex binds_lock;	/* see bind.c */
 	struct rb_root_cached binds;
 	unsigned int bind_count;
 };
