@@ -171,9 +171,13 @@ int gsb_place_and_copy(struct gsb_job *job, struct drm_pagemap_zdd *zdd,
 		return err;
 
 	err = gsb_job_transfer(job);
-	if (err)
+	if (err) {
 		gsb_job_unplace(job);
-	return err;
+		return err;
+	}
+	/* It was waited for; who brings the pages home does not look for it. */
+	gsb_devmem_drop_fence(job->devmem);
+	return 0;
 }
 
 /**

@@ -6,8 +6,8 @@
  * engine lock. The pages are locked by migrate_vma_setup() and stay so until
  * migrate_vma_finalize().
  */
+#include <linux/bitmap.h>
 #include <linux/delay.h>
-#include <linux/dma-fence.h>
 #include <linux/hmm.h>
 #include <linux/jiffies.h>
 #include <linux/migrate.h>
@@ -353,8 +353,8 @@ static int gsb_migrate(struct gsb_to_device *call)
 		gsb_evict_leftovers(call);
 		return err;
 	}
-	dma_fence_put(call->devmem->pre_migrate_fence);
-	call->devmem->pre_migrate_fence = NULL;
+	/* If nothing had to be moved. */
+	gsb_devmem_drop_fence(call->devmem);
 	return 0;
 }
 

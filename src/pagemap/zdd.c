@@ -5,6 +5,7 @@
  * The last page can go away under a page table lock or in an interrupt that
  * completes I/O on a coherent page: nothing here sleeps or takes a lock.
  */
+#include <linux/dma-fence.h>
 #include <linux/kernel.h>
 #include <linux/slab.h>
 
@@ -33,6 +34,17 @@ void gsb_devmem_drop(struct drm_pagemap_devmem *devmem)
 	non_block_start();
 	ops->devmem_release(devmem);
 	non_block_end();
+}
+
+/**
+ * gsb_devmem_drop_fence() - what an allocation's memory waited for is over
+ * @devmem: the allocation
+ *
+ * Context: Any, as long as nobody has seen pages of it that were filled after that.
+ */
+void gsb_devmem_drop_fence(struct drm_pagemap_devmem *devmem)
+{
+	dma_fence_put(xchg(&devmem->pre_migrate_fence, NULL));
 }
 
 /**

@@ -27,6 +27,7 @@ struct drm_pagemap_zdd {
 struct drm_pagemap_zdd *gsb_zdd_create(struct drm_pagemap_devmem *devmem);
 void gsb_zdd_put_many(struct drm_pagemap_zdd *zdd, unsigned long count);
 void gsb_devmem_drop(struct drm_pagemap_devmem *devmem);
+void gsb_devmem_drop_fence(struct drm_pagemap_devmem *devmem);
 
 /*
  * What stands behind a page that the caller keeps from being freed, or NULL for a page
