@@ -35,6 +35,9 @@
 #define GSB_COLLECT_ATTEMPTS	3
 #define GSB_COLLECT_PAUSE_US	500
 
+/* So many owners of coherent memory in a range are told apart. */
+#define GSB_FOREIGN_OWNERS	4
+
 /* One call of drm_pagemap_migrate_to_devmem(), over all its attempts. */
 struct gsb_to_device {
 	struct drm_pagemap_devmem *devmem;
@@ -251,22 +254,40 @@ static void gsb_fault_in(struct gsb_to_device *call, const struct gsb_job *job)
 		gsb_fault_in_once(call, job);
 }
 
-/* Coherent pages of devices without a link: nothing else would move them. */
+/* The pagemap of page @i, with a reference, if it is a device's without a link. */
+static struct dev_pagemap *gsb_foreign_pagemap(const struct gsb_job *job,
+					       unsigned long i)
+{
+	if (job->kind[i] != GSB_PAGE_FOREIGN)
+		return NULL;
+	return gsb_get_dev_pagemap(job->pfn[i] & ~HMM_PFN_FLAGS);
+}
+
+/*
+ * Coherent pages of devices without a link: nothing else would move them. All that an
+ * owner has comes at once, so of a range there are as many calls as owners; when
+ * these are more than a few it may be asked of some again.
+ */
 static void gsb_fetch_foreign(struct gsb_to_device *call,
 			      const struct gsb_job *job)
 {
+	void *asked[GSB_FOREIGN_OWNERS] = { };
+	unsigned int n = 0, k;
 	unsigned long i;
 
 	for (i = 0; i < job->npages; i++) {
-		struct dev_pagemap *pagemap;
+		struct dev_pagemap *pagemap = gsb_foreign_pagemap(job, i);
 
-		if (job->kind[i] != GSB_PAGE_FOREIGN)
-			continue;
-		pagemap = gsb_get_dev_pagemap(job->pfn[i] & ~HMM_PFN_FLAGS);
 		if (!pagemap)
 			continue;
-		gsb_bring_home(call->vma, call->start + (i << PAGE_SHIFT),
-			       call->end, pagemap->owner, NULL);
+		for (k = 0; k < ARRAY_SIZE(asked); k++)
+			if (asked[k] == pagemap->owner)
+				break;
+		if (k == ARRAY_SIZE(asked)) {
+			asked[n++ % ARRAY_SIZE(asked)] = pagemap->owner;
+			gsb_bring_home(call->vma, call->start + (i << PAGE_SHIFT),
+				       call->end, pagemap->owner, NULL);
+		}
 		put_dev_pagemap(pagemap);
 	}
 }
