@@ -8,6 +8,7 @@
  *
  * Lock order: as for a migration to the device, to_device.c.
  */
+#include <linux/bitmap.h>
 #include <linux/migrate.h>
 #include <linux/mm.h>
 
@@ -36,18 +37,23 @@ static enum gsb_kind gsb_linked_kind(const struct drm_pagemap *to,
 	return zdd->dpagemap->ops->device_map ? GSB_PAGE_PEER : GSB_PAGE_STAYS;
 }
 
-static void gsb_linked_retire(const struct gsb_job *job)
+static void gsb_linked_retire(const struct gsb_job *job, unsigned long *used)
 {
-	unsigned long i;
+	unsigned long i, n;
 
-	for (i = 0; i < job->npages; i += gsb_dst_pages(job->dst[i]))
-		if (gsb_job_has_moved(job, i))
-			gsb_page_retire(job->other[i]);
+	for (i = 0; i < job->npages; i += n) {
+		n = gsb_dst_pages(job->dst[i]);
+		if (!gsb_job_has_moved(job, i))
+			continue;
+		gsb_page_retire(job->other[i]);
+		bitmap_set(used, i, n);
+	}
 }
 
 static unsigned long gsb_linked_move(struct gsb_job *job,
 				     struct drm_pagemap_zdd *zdd,
-				     struct migrate_vma *migrate, bool gather)
+				     struct migrate_vma *migrate, bool gather,
+				     unsigned long *used)
 {
 	unsigned long i = 0;
 
@@ -59,7 +65,7 @@ static unsigned long gsb_linked_move(struct gsb_job *job,
 	    gsb_place_and_copy(job, zdd, false))
 		return 0;
 	gsb_commit_vma(job, migrate);
-	gsb_linked_retire(job);
+	gsb_linked_retire(job, used);
 	return gsb_account_placed(job);
 }
 
@@ -70,6 +76,7 @@ static unsigned long gsb_linked_move(struct gsb_job *job,
  * @start: first user address, page aligned
  * @end: user address behind the last byte
  * @gather: also what is in other allocations of the same pagemap
+ * @used: bitmap, where the frames of those that moved are set
  *
  * What could not be moved is where it was; the caller looks again.
  *
@@ -79,7 +86,8 @@ static unsigned long gsb_linked_move(struct gsb_job *job,
  */
 unsigned long gsb_move_linked(struct drm_pagemap_zdd *zdd,
 			      struct vm_area_struct *vma, unsigned long start,
-			      unsigned long end, bool gather)
+			      unsigned long end, bool gather,
+			      unsigned long *used)
 {
 	struct migrate_vma migrate = {
 		.flags = MIGRATE_VMA_SELECT_DEVICE_PRIVATE |
@@ -99,7 +107,7 @@ unsigned long gsb_move_linked(struct drm_pagemap_zdd *zdd,
 	migrate.src = job.src;
 	migrate.dst = job.dst;
 	if (!gsb_collect_vma(&job, &migrate)) {
-		moved = gsb_linked_move(&job, zdd, &migrate, gather);
+		moved = gsb_linked_move(&job, zdd, &migrate, gather, used);
 		gsb_finalize_vma(&job, &migrate);
 		gsb_trace_migrate(&job, 0);
 	}

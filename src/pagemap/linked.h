@@ -7,6 +7,7 @@ struct vm_area_struct;
 
 unsigned long gsb_move_linked(struct drm_pagemap_zdd *zdd,
 			      struct vm_area_struct *vma, unsigned long start,
-			      unsigned long end, bool gather);
+			      unsigned long end, bool gather,
+			      unsigned long *used);
 
 #endif

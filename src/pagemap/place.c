@@ -12,12 +12,6 @@
 #include "zdd.h"
 #include "../stats.h"
 
-static bool gsb_moves(const struct gsb_job *job, unsigned long i)
-{
-	return job->kind[i] == GSB_PAGE_HOLE ||
-	       job->kind[i] == GSB_PAGE_SYSTEM || job->kind[i] == GSB_PAGE_PEER;
-}
-
 /**
  * gsb_wanted() - how many pages of a job are to move
  * @job: job whose pages were sorted

@@ -26,6 +26,13 @@ static inline unsigned long gsb_sort_entry(struct gsb_job *job,
 	return n;
 }
 
+/* Is a page, which was sorted, to move? */
+static inline bool gsb_moves(const struct gsb_job *job, unsigned long i)
+{
+	return job->kind[i] == GSB_PAGE_HOLE ||
+	       job->kind[i] == GSB_PAGE_SYSTEM || job->kind[i] == GSB_PAGE_PEER;
+}
+
 unsigned long gsb_wanted(const struct gsb_job *job);
 int gsb_place_and_copy(struct gsb_job *job, struct drm_pagemap_zdd *zdd,
 		       bool packed);

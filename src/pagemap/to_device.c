@@ -51,6 +51,7 @@ struct gsb_to_device {
 	bool fetched;		/* what lay elsewhere, once is enough */
 	bool again;		/* another attempt may do better */
 	unsigned long linked;	/* pages that came over a link */
+	unsigned long *used;	/* bitmap: frames that those have, or had */
 	unsigned int attempts;
 	struct drm_pagemap_migrate_report report;
 };
@@ -180,6 +181,23 @@ static int gsb_judge(const struct gsb_to_device *call)
 	return call->partial && call->report.moved ? 0 : -EBUSY;
 }
 
+/*
+ * What came over a link is in its frame, and may be in use there even when the range
+ * has another page by now: of a process that shares it, or of a pipe.
+ */
+static bool gsb_frames_are_fresh(const struct gsb_to_device *call,
+				 const struct gsb_job *job)
+{
+	unsigned long i;
+
+	if (!call->used)
+		return true;
+	for_each_set_bit(i, call->used, job->npages)
+		if (gsb_moves(job, i))
+			return false;
+	return true;
+}
+
 /* Between collecting and finalizing. */
 static int gsb_move_collected(struct gsb_to_device *call, struct gsb_job *job,
 			      struct migrate_vma *migrate)
@@ -191,6 +209,8 @@ static int gsb_move_collected(struct gsb_to_device *call, struct gsb_job *job,
 	err = gsb_check_stayed(call, job);
 	if (err)
 		return err;
+	if (!gsb_frames_are_fresh(call, job))
+		return -EBUSY;
 
 	if (gsb_wanted(job)) {
 		err = gsb_place_and_copy(job, call->zdd, call->partial);
@@ -305,9 +325,12 @@ static void gsb_fetch_linked(struct gsb_to_device *call,
 	if (!gsb_job_count(job, GSB_PAGE_LINKED) && !scattered)
 		return;
 	if (!call->partial)
+		call->used = bitmap_zalloc((call->end - call->start) >> PAGE_SHIFT,
+					   GFP_KERNEL);
+	if (call->used)
 		call->linked = gsb_move_linked(call->zdd, call->vma,
 					       call->start, call->end,
-					       scattered);
+					       scattered, call->used);
 	gsb_bring_home(call->vma, call->start, call->end,
 		       dpagemap->pagemap->owner, dpagemap);
 }
@@ -430,6 +453,7 @@ int drm_pagemap_migrate_to_devmem(struct drm_pagemap_devmem *devmem,
 
 	devmem->timeslice_expiration = gsb_timeslice_end(details);
 	err = gsb_migrate(&call);
+	bitmap_free(call.used);
 	if (details->report)
 		*details->report = call.report;
 	gsb_zdd_put(call.zdd);
