@@ -11,6 +11,7 @@
 #include <linux/migrate.h>
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/sizes.h>
 
 #include <drm/drm_pagemap.h>
 
@@ -20,6 +21,9 @@
 #include "to_ram.h"
 #include "vma.h"
 #include "zdd.h"
+
+/* What is looked through again for each allocation; no large page is cut in two. */
+#define GSB_HOME_STEP	SZ_2M
 
 struct gsb_home {
 	struct vm_area_struct *vma;
@@ -46,7 +50,16 @@ static struct drm_pagemap_zdd *gsb_home_pick(const struct gsb_home *home,
 	return NULL;
 }
 
-/* @count small pages, for as many device pages from @from on. */
+static void gsb_home_unplace(struct gsb_job *job, unsigned long i)
+{
+	unlock_page(job->other[i]);
+	put_page(job->other[i]);
+	job->dst[i] = 0;
+	job->device[i] = NULL;
+	job->other[i] = NULL;
+}
+
+/* @count small pages, for as many device pages from @from on, or none. */
 static bool gsb_home_place_small(const struct gsb_home *home,
 				 struct gsb_job *job, unsigned long i,
 				 struct page *from, unsigned long count,
@@ -62,10 +75,14 @@ static bool gsb_home_place_small(const struct gsb_home *home,
 					      home->vma,
 					      home->start + (k << PAGE_SHIFT));
 		if (!page)
-			return false;
+			break;
 		gsb_to_ram_place(job, k, from++, page);
 	}
-	return true;
+	if (k == i + count)
+		return true;
+	while (k-- > i)
+		gsb_home_unplace(job, k);
+	return false;
 }
 
 /* Core mm splits a large folio that finds small pages at its destination. */
@@ -143,6 +160,20 @@ static unsigned long gsb_home_pass(const struct gsb_home *home)
 	return moved;
 }
 
+/* All that a step has, with as many passes as there are allocations. */
+static bool gsb_home_step(const struct gsb_home *home)
+{
+	unsigned long passes = (home->end - home->start) >> PAGE_SHIFT;
+	bool moved = false;
+
+	while (passes-- && !fatal_signal_pending(current) &&
+	       gsb_home_pass(home)) {
+		moved = true;
+		cond_resched();
+	}
+	return moved;
+}
+
 /**
  * gsb_bring_home() - bring device pages of a range to RAM, as far as they go
  * @vma: mapping of the range, mmap_lock held for reading
@@ -152,8 +183,9 @@ static unsigned long gsb_home_pass(const struct gsb_home *home)
  *	meanwhile
  * @except: pagemap whose pages stay, or NULL
  *
- * A pass that moved nothing is the last. So that others who move the same pages
- * back cannot keep this going, there are no more passes than pages.
+ * It goes in steps, each of which ends with a pass that moved nothing. So that others
+ * who move the same pages back cannot keep this going, there are no more passes than
+ * pages.
  *
  * Context: May sleep. No lock may be held that a page release or the driver's
  * copy engine needs.
@@ -163,14 +195,12 @@ bool gsb_bring_home(struct vm_area_struct *vma, unsigned long start,
 		    unsigned long end, void *owner,
 		    const struct drm_pagemap *except)
 {
-	const struct gsb_home home = { vma, start, end, owner, except };
-	unsigned long passes = (end - start) >> PAGE_SHIFT;
+	struct gsb_home home = { vma, start, end, owner, except };
 	bool moved = false;
 
-	while (passes-- && !fatal_signal_pending(current) &&
-	       gsb_home_pass(&home)) {
-		moved = true;
-		cond_resched();
+	for (; home.start < end; home.start = home.end) {
+		home.end = min(end, ALIGN(home.start + 1, GSB_HOME_STEP));
+		moved |= gsb_home_step(&home);
 	}
 	return moved;
 }
