@@ -188,13 +188,19 @@ static int gsb_evict_chunk(struct drm_pagemap_devmem *devmem,
 	return err;
 }
 
-/* A chunk ends where a large folio may end: none is cut in two. */
-static unsigned long gsb_evict_chunk_pages(unsigned long pfn,
+/* A chunk ends before a large folio that does not fit into it: none is cut in two. */
+static unsigned long gsb_evict_chunk_pages(const unsigned long *pfn,
 					   unsigned long npages)
 {
-	unsigned long most = GSB_EVICT_CHUNK - pfn % GSB_EVICT_CHUNK;
+	unsigned long most = min(npages, GSB_EVICT_CHUNK);
+	unsigned long i;
 
-	return min(npages, gsb_large_enabled() ? most : GSB_EVICT_CHUNK);
+	if (!gsb_large_enabled() || most == npages)
+		return most;
+	for (i = most - 1; i; i--)
+		if (IS_ALIGNED(pfn[i], GSB_LARGE_PAGES))
+			return most - i < GSB_LARGE_PAGES ? i : most;
+	return most;
 }
 
 static int gsb_evict_pfns(struct drm_pagemap_devmem *devmem,
@@ -207,7 +213,7 @@ static int gsb_evict_pfns(struct drm_pagemap_devmem *devmem,
 	for (i = 0; i < npages; i += n) {
 		int err;
 
-		n = gsb_evict_chunk_pages(pfn[i], npages - i);
+		n = gsb_evict_chunk_pages(pfn + i, npages - i);
 		err = gsb_evict_chunk(devmem, pfn + i, n, pins);
 		/* The others may well move: go on, report the first. */
 		if (err && !ret)
