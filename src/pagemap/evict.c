@@ -286,6 +286,8 @@ int drm_pagemap_evict_to_ram(struct drm_pagemap_devmem *devmem_allocation)
 {
 	int attempt, err = 0;
 
+	/* Who keeps pages in place for the rest of it gives them up. */
+	WRITE_ONCE(devmem_allocation->timeslice_expiration, 0);
 	for (attempt = 0; attempt < GSB_EVICT_ATTEMPTS; attempt++) {
 		if (completion_done(&devmem_allocation->detached))
 			return 0;

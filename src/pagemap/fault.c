@@ -220,6 +220,21 @@ static int gsb_fault_window(struct vm_fault *vmf,
 	return err;
 }
 
+static bool gsb_in_timeslice(const struct drm_pagemap_devmem *devmem)
+{
+	return time_before64(get_jiffies_64(),
+			     READ_ONCE(devmem->timeslice_expiration));
+}
+
+#ifdef GSB_FAULT_PAGE_IS_LOCKED
+/* In ticks, as an eviction, which waits for the page, may end it. */
+static void gsb_fault_wait(const struct drm_pagemap_devmem *devmem)
+{
+	while (gsb_in_timeslice(devmem) && !fatal_signal_pending(current))
+		schedule_timeout_killable(1);
+}
+#endif
+
 /*
  * Keep the pages where they are for the rest of their timeslice, which is
  * short. An access by the kernel is not made to wait: it may hold anything.
@@ -228,13 +243,11 @@ static int gsb_fault_window(struct vm_fault *vmf,
 static bool gsb_fault_must_wait(const struct vm_fault *vmf,
 				const struct drm_pagemap_devmem *devmem)
 {
-	u64 now = get_jiffies_64();
-
-	if (!time_before64(now, devmem->timeslice_expiration) ||
-	    !(vmf->flags & FAULT_FLAG_USER) || fatal_signal_pending(current))
+	if (!gsb_in_timeslice(devmem) || !(vmf->flags & FAULT_FLAG_USER) ||
+	    fatal_signal_pending(current))
 		return false;
 #ifdef GSB_FAULT_PAGE_IS_LOCKED
-	schedule_timeout_killable(devmem->timeslice_expiration - now);
+	gsb_fault_wait(devmem);
 	return false;
 #else
 	return true;
