@@ -49,6 +49,11 @@ static int gsb_get_prepare(struct gsb_get *get)
 	const struct drm_gpusvm_map *map = get->pages->map;
 
 	lockdep_assert_held(&get->pages->lock);
+	/* An attempt that failed leaves what the object had before. */
+	if (get->map && get->map->npages != get->npages) {
+		kvfree(get->map);
+		get->map = NULL;
+	}
 	if (!get->map && (!map || map->npages != get->npages)) {
 		get->map = gsb_map_alloc(get->npages);
 		if (!get->map)
