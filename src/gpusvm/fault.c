@@ -6,10 +6,11 @@
  * wait for a userfaultfd: it does so without limit. See slow.c and vma.h.
  */
 #include <linux/hmm.h>
+#include <linux/memory_hotplug.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/oom.h>
-#include <linux/sched.h>
+#include <linux/sched/signal.h>
 
 #include <drm/drm_gpusvm.h>
 
@@ -91,8 +92,14 @@ static unsigned long gsb_fault_next(const struct gsb_get *get, unsigned long i)
 	return i;
 }
 
+/* What was found may be gone by now, and the memory of a device with its pages. */
+static bool gsb_fault_is_ram(const struct gsb_get *get, unsigned long i)
+{
+	return pfn_to_online_page(get->pfns[i] & ~HMM_PFN_FLAGS);
+}
+
 /*
- * How many pages to fault in from page @i on, which is missing. Of a stretch with one
+ * How many pages to fault in at once from page @i on, which is missing. Of a stretch with one
  * missing page core mm faults all that follow, too. That does not matter to RAM, and is
  * less than to look for the next one that is missing; but private device memory would
  * come home.
@@ -100,14 +107,15 @@ static unsigned long gsb_fault_next(const struct gsb_get *get, unsigned long i)
 static unsigned long gsb_fault_stretch(const struct gsb_get *get,
 				       unsigned long i)
 {
+	unsigned long most = min(get->npages, i + GSB_FAULT_PAGES);
 	unsigned long end = i + 1, pos = i + 1;
 
-	while (pos < get->npages) {
+	while (pos < most) {
 		if (!gsb_fault_has(get, pos)) {
 			end = ++pos;
 			continue;
 		}
-		if (is_zone_device_page(hmm_pfn_to_page(get->pfns[pos])))
+		if (!gsb_fault_is_ram(get, pos))
 			break;
 		pos += gsb_get_block(get, pos);
 	}
@@ -120,8 +128,10 @@ static int gsb_fault_missing(const struct gsb_get *get, unsigned long first)
 	int err = 0;
 
 	for (i = first; i < get->npages && !err; i = gsb_fault_next(get, i + n)) {
-		n = min(gsb_fault_stretch(get, i), GSB_FAULT_PAGES);
+		n = gsb_fault_stretch(get, i);
 		err = gsb_fault_some(get, i, n, gsb_fault_wanted(get));
+		if (fatal_signal_pending(current))
+			return -EINTR;
 		cond_resched();
 	}
 	return err;
