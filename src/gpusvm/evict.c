@@ -160,24 +160,34 @@ int gsb_bring_span_home(struct mm_struct *mm, unsigned long start,
 	return err;
 }
 
+/* What came of the access to pages that are missing. */
+struct gsb_missing {
+	bool tried;		/* they may have come */
+	bool refused;		/* some cannot be accessed: those behind may */
+};
+
 /*
  * Have the CPU access what it does not have. Pages nobody has touched yet become
  * pages of zeroes by this, which costs nothing worth a closer look.
  */
-static int gsb_access_missing(const struct gsb_peek *peek, bool *missing)
+static int gsb_access_missing(const struct gsb_peek *peek,
+			      struct gsb_missing *missing)
 {
 	unsigned long i;
-	int err = 0;
+	int err;
 
-	for (i = 0; i < peek->npages && !err; i++) {
+	for (i = 0; i < peek->npages; i++) {
 		if (gsb_peek_has(peek, i))
 			continue;
-		*missing = true;
 		err = fixup_user_fault(peek->mm,
 				       peek->start + (i << PAGE_SHIFT),
 				       FAULT_FLAG_REMOTE, NULL);
+		if (err && err != -EFAULT)
+			return err;
+		missing->tried |= !err;
+		missing->refused |= err;
 	}
-	return err;
+	return 0;
 }
 
 /*
@@ -189,26 +199,28 @@ static int gsb_evict_private_vma(struct mm_struct *mm, unsigned long pos,
 {
 	unsigned long deadline = jiffies + msecs_to_jiffies(GSB_EVICT_MS);
 	struct gsb_peek peek = { .mm = mm };
-	bool missing;
+	struct gsb_missing missing;
+	bool refused = false;
 	int err;
 
 	while (pos < end) {
-		missing = false;
+		missing = (struct gsb_missing){ };
 		err = gsb_peek(&peek, pos, end) ?:
 		      gsb_access_missing(&peek, &missing);
 		if (err)
 			return err;
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		if (!missing) {
+		if (!missing.tried) {
 			pos = gsb_peek_end(&peek);
+			refused |= missing.refused;
 			continue;
 		}
 		if (time_after(jiffies, deadline))
 			return -EBUSY;
 		usleep_range(GSB_EVICT_PAUSE_US, 2 * GSB_EVICT_PAUSE_US);
 	}
-	return 0;
+	return refused ? -EFAULT : 0;
 }
 
 static int gsb_evict_private(struct mm_struct *mm, unsigned long pos,
@@ -218,7 +230,7 @@ static int gsb_evict_private(struct mm_struct *mm, unsigned long pos,
 	unsigned long next;
 	int err = 0;
 
-	for (; pos < end && !err; pos = next) {
+	for (; pos < end && (!err || err == -EFAULT); pos = next) {
 		vma = find_vma_intersection(mm, pos, end);
 		if (!vma)
 			break;
@@ -226,7 +238,7 @@ static int gsb_evict_private(struct mm_struct *mm, unsigned long pos,
 		/* Only such memory is ever in a device. */
 		if (vma_is_anonymous(vma) && (vma->vm_flags & VM_READ))
 			err = gsb_evict_private_vma(mm, max(pos, vma->vm_start),
-						    next);
+						    next) ?: err;
 	}
 	return err;
 }
@@ -234,11 +246,14 @@ static int gsb_evict_private(struct mm_struct *mm, unsigned long pos,
 static int gsb_evict_locked(struct mm_struct *mm, unsigned long start,
 			    unsigned long end)
 {
-	int err = 0;
+	int err = 0, coherent;
 
 	if (IS_ENABLED(CONFIG_DEVICE_PRIVATE))
 		err = gsb_evict_private(mm, start, end);
-	return err ?: gsb_bring_span_home_locked(mm, start, end, NULL);
+	if (err && err != -EFAULT)
+		return err;
+	coherent = gsb_bring_span_home_locked(mm, start, end, NULL);
+	return err ?: coherent;
 }
 
 /**
@@ -246,15 +261,16 @@ static int gsb_evict_locked(struct mm_struct *mm, unsigned long start,
  * @gpusvm: the address space
  * @range: the range
  *
- * Whichever devices it is in. Nothing keeps it from moving away again.
+ * Whichever devices it is in. Nothing keeps it from moving away again. Of a mapping
+ * that must not be read (PROT_NONE) private device memory stays where it is.
  *
  * Context: May sleep, for a bounded time; mmap_lock is taken for reading. The
  * notifier lock not held, and no lock that a CPU fault, a page release or a
  * driver's copy engine needs.
  * Return: 0 when none was left; -EFAULT when the address space is gone or memory
- * of it cannot be accessed; -EBUSY when somebody holds pages; -EOPNOTSUPP for
- * coherent memory of a provider that does not use this module; -ENOMEM; -EINTR
- * when killed.
+ * of it cannot be accessed, while what can is home; -EBUSY when somebody holds
+ * pages; -EOPNOTSUPP for coherent memory of a provider that does not use this
+ * module; -ENOMEM; -EINTR when killed.
  */
 int drm_gpusvm_range_evict(struct drm_gpusvm *gpusvm,
 			   struct drm_gpusvm_range *range)
