@@ -6,7 +6,9 @@ KDIR ?= /lib/modules/$(shell uname -r)/build
 NAME := $(shell sed -n 's/^PACKAGE_NAME="\(.*\)"/\1/p' dkms.conf)
 VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
 DKMS_SOURCE := /usr/src/$(NAME)-$(VERSION)
-SOURCES := dkms.conf Kbuild Makefile include src mockgpu
+SOURCES := dkms.conf Kbuild Makefile LICENSES include src mockgpu
+# What a build leaves behind is not for DKMS.
+PRODUCTS := *.o *.o.d *.ko *.mod *.mod.c .*.cmd features.h
 
 .PHONY: modules install install-tests clean dkms-install dkms-uninstall check demo help features
 
@@ -22,16 +24,19 @@ install: modules
 	depmod $(shell cut -d'"' -f2 $(KDIR)/include/generated/utsrelease.h)
 
 clean:
+	$(RM) -r tests/build
 	$(MAKE) -C $(KDIR) M=$(CURDIR) clean
 	$(RM) src/compat/features.h
 
-dkms-install:
+# What root builds at each new kernel belongs to root, whoever has this checkout.
+dkms-install: dkms-uninstall
 	mkdir -p $(DKMS_SOURCE)
-	cp -a $(SOURCES) $(DKMS_SOURCE)
+	tar -c $(PRODUCTS:%=--exclude='%') $(SOURCES) | \
+		tar -x --no-same-owner --no-same-permissions -C $(DKMS_SOURCE)
 	dkms install $(NAME)/$(VERSION)
 
 dkms-uninstall:
-	dkms remove $(NAME)/$(VERSION) --all
+	if dkms status $(NAME)/$(VERSION) | grep -q .; then dkms remove $(NAME)/$(VERSION) --all; fi
 	$(RM) -r $(DKMS_SOURCE)
 
 # As a package would: with DESTDIR, and prefix=/usr.
