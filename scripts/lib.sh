@@ -131,10 +131,17 @@ cached_build() {
 # Makes SCRATCH, a directory in the cache that goes when this (sub)shell ends.
 scratch_dir() {
 	mkdir -p "$CACHE/tmp" 2>/dev/null || die "cannot write to $CACHE"
-	find "$CACHE/tmp" -mindepth 1 -maxdepth 1 -mmin +1440 -exec rm -rf {} +
+	find "$CACHE/tmp" -mindepth 1 -maxdepth 1 -mmin +1440 -exec rm -rf --one-file-system {} + || true
 	SCRATCH=$(mktemp -d "$CACHE/tmp/XXXXXXXX")
 	chmod 755 "$SCRATCH"
-	trap 'rm -rf "$SCRATCH"' EXIT
+	trap scratch_clean EXIT
+}
+
+# Of a build that was interrupted something may still be mounted.
+scratch_clean() {
+	awk -v dir="$SCRATCH/" 'index($2, dir) == 1 { print $2 }' /proc/mounts | sort -r |
+		xargs -r umount --lazy || true
+	rm -rf --one-file-system "$SCRATCH"
 }
 
 # prune DIR COUNT: keeps the COUNT artefacts used last, and all in recent use.
