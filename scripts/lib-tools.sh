@@ -43,6 +43,7 @@ tools_build() {
 	local packages=() files=()
 	base_find
 	require_space 8192
+	need xz:xz-utils
 	note "making the root file system of the tools that check sources (once)"
 	cp -a --reflink=auto "$REPLY" "$1"
 	readarray -t packages < <(missing_packages "$1" "${TOOLS_PACKAGES[@]}")
