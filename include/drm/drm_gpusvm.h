@@ -255,7 +255,8 @@ struct drm_gpusvm {
  *	reaches; NULL for none
  * @check_pages_threshold: a chunk of at most that many bytes is only taken if
  *	the CPU has all of its pages
- * @timeslice_ms: how long memory stays where it was moved, at least, in ms
+ * @timeslice_ms: for the driver, to pass on to drm_pagemap_populate_mm(), in ms; not
+ *	read by this module
  * @in_notifier: called from &drm_gpusvm_ops.invalidate
  * @read_only: the device will only read
  * @devmem_possible: new ranges may be moved to device memory
@@ -279,7 +280,7 @@ struct drm_gpusvm_ctx {
 	unsigned int take_ref :1;
 };
 
-/* Where the memory of a range is; see drm_gpusvm_scan_mm(). */
+/** enum drm_gpusvm_scan_result - where the memory of a range is */
 enum drm_gpusvm_scan_result {
 	/** @DRM_GPUSVM_SCAN_UNPOPULATED: a page is missing or out of reach */
 	DRM_GPUSVM_SCAN_UNPOPULATED,
@@ -405,42 +406,78 @@ do {									\
 #define drm_gpusvm_notifier_unlock(gpusvm__)	\
 	up_read(&(gpusvm__)->notifier_lock)
 
-/* First address of a range. */
+/**
+ * drm_gpusvm_range_start() - where a range begins
+ * @range: the range
+ *
+ * Context: Any.
+ * Return: Its first user address.
+ */
 static inline unsigned long
 drm_gpusvm_range_start(struct drm_gpusvm_range *range)
 {
 	return range->itree.start;
 }
 
-/* Address behind a range. */
+/**
+ * drm_gpusvm_range_end() - where a range ends
+ * @range: the range
+ *
+ * Context: Any.
+ * Return: The user address behind its last byte.
+ */
 static inline unsigned long
 drm_gpusvm_range_end(struct drm_gpusvm_range *range)
 {
 	return range->itree.last + 1;
 }
 
-/* Length of a range in bytes. */
+/**
+ * drm_gpusvm_range_size() - how long a range is
+ * @range: the range
+ *
+ * Context: Any.
+ * Return: Its length in bytes.
+ */
 static inline unsigned long
 drm_gpusvm_range_size(struct drm_gpusvm_range *range)
 {
 	return range->itree.last - range->itree.start + 1;
 }
 
-/* First address of a notifier's window. */
+/**
+ * drm_gpusvm_notifier_start() - where a notifier's window begins
+ * @notifier: the notifier
+ *
+ * Context: Any.
+ * Return: Its first user address.
+ */
 static inline unsigned long
 drm_gpusvm_notifier_start(struct drm_gpusvm_notifier *notifier)
 {
 	return notifier->itree.start;
 }
 
-/* Address behind a notifier's window. */
+/**
+ * drm_gpusvm_notifier_end() - where a notifier's window ends
+ * @notifier: the notifier
+ *
+ * Context: Any.
+ * Return: The user address behind its last byte.
+ */
 static inline unsigned long
 drm_gpusvm_notifier_end(struct drm_gpusvm_notifier *notifier)
 {
 	return notifier->itree.last + 1;
 }
 
-/* Length of a notifier's window in bytes. */
+/**
+ * drm_gpusvm_notifier_size() - how long a notifier's window is
+ * @notifier: the notifier
+ *
+ * Context: Any.
+ * Return: Its length in bytes.
+ */
 static inline unsigned long
 drm_gpusvm_notifier_size(struct drm_gpusvm_notifier *notifier)
 {

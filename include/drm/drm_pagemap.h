@@ -279,7 +279,7 @@ struct drm_pagemap_migrate_report {
 
 /**
  * struct drm_pagemap_migrate_details - how a migration to the device is done
- * @timeslice_ms: how long the pages stay at least, in ms (at most 50 are kept)
+ * @timeslice_ms: how long the pages stay at least, in ms (more than 50 count as 50)
  * @can_migrate_same_pagemap: the copy callback can copy between two
  *	allocations of this pagemap
  * @partial: Addition. Move what can be moved and leave the rest. The driver is

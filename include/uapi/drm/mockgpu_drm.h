@@ -119,7 +119,8 @@ struct drm_mockgpu_vm {
 /**
  * struct drm_mockgpu_populate - move a range into VRAM
  * @vm_id: the VM
- * @timeslice_ms: how long pages stay at least, in ms
+ * @timeslice_ms: how long accesses of user space's CPU leave private VRAM in place, in
+ *	ms; more than 50 count as 50; coherent VRAM is used in place anyway
  * @addr: start of the range
  * @size: bytes
  * @flags: MOCKGPU_POPULATE_PARTIAL or 0
@@ -514,7 +515,8 @@ struct drm_mockgpu_exec {
  *	drm_mockgpu_prefer; what cannot be moved is used where it is
  * @MOCKGPU_ATTR_GRANULARITY: how many bytes a fault moves to the device at once,
  *	a power of two from the page size to 2 MiB; 0 stands for 2 MiB
- * @MOCKGPU_ATTR_TIMESLICE_MS: how long memory that was moved so stays at least
+ * @MOCKGPU_ATTR_TIMESLICE_MS: the same as in struct drm_mockgpu_populate, for memory
+ *	that was moved so
  * @MOCKGPU_ATTR_READ_ONLY: 1 when the device may not write
  * @MOCKGPU_ATTR_ATOMIC: where the device may do atomic additions and exchanges, an
  *	&enum drm_mockgpu_atomic
