@@ -133,22 +133,6 @@ bool svm_has(void *addr)
 	return svm_touch(addr, &value, sizeof(value), 0, 0) != -ENXIO;
 }
 
-unsigned long svm_stat(const char *name)
-{
-	FILE *stats = fopen("/sys/kernel/debug/drm_gpusvm_backport/stats", "r");
-	unsigned long value, found = -1UL;
-	char word[64];
-
-	CHECK(stats);
-	while (fscanf(stats, "%63s %lu", word, &value) == 2)
-		if (!strcmp(word, name))
-			found = value;
-	fclose(stats);
-	if (found == -1UL)
-		FAIL("there is no counter %s", name);
-	return found;
-}
-
 void check_gone(const char *name)
 {
 	double end = seconds_now() + patience(BOUND_SECONDS);

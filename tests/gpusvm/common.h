@@ -51,8 +51,7 @@ int svm_write(void *addr, uint64_t value);
 uint64_t svm_value(void *addr);
 bool svm_has(void *addr);
 
-/* A counter of the module; and the same until it is zero, in time. */
-unsigned long svm_stat(const char *name);
+/* Waits until svm_stat() of it is zero, in time. */
 void check_gone(const char *name);
 #define CHECK_NOTHING_MAPPED()	CHECK_EQ(svm_stat("live_mapped"), 0)
 

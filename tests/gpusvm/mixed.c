@@ -27,6 +27,11 @@
 #define ONLY		GPUSVM_TEST_DEVMEM_ONLY
 #define OWNER		GPUSVM_TEST_OWNER
 
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL	102
+#define MADV_GUARD_REMOVE	103
+#endif
+
 static struct gpu gpus[DEVICES];
 static uint32_t vms[DEVICES];
 static char *mem;
@@ -309,6 +314,25 @@ static void evicted(struct gpu *gpu)
 	check_data();
 }
 
+/* What cannot be accessed does not keep what is behind it in the device. */
+static void evicted_behind_guard(struct gpu *gpu)
+{
+	struct gpusvm_test_args args;
+	int ret;
+
+	borrow_two(2, 2);
+	place("0000");
+	CHECK_OK(fault(OWNER));
+	if (madvise(mem, PAGE, MADV_GUARD_INSTALL)) {
+		CHECK_EQ(errno, EINVAL);
+		test_skip("the kernel has no guard pages");
+	}
+	ret = svm_call(GPUSVM_TEST_EVICT, mem, 0, &args);
+	CHECK(!ret || ret == -EFAULT);
+	CHECK_EQ(counter(gpu, MOCKGPU_COUNTER_LIVE_VRAM_PAGES), 0);
+	CHECK_SYS(madvise(mem, PAGE, MADV_GUARD_REMOVE));
+}
+
 /* Every mapping in turn fails, and nothing of the others stays. */
 static void fail_each(const struct gpu *gpu, const char *knob)
 {
@@ -479,6 +503,7 @@ static const struct test tests[] = {
 	{ "out-of-reach", out_of_reach, NEEDS, 0 },
 	{ "without-reach", without_reach, NEEDS, 0 },
 	{ "evicted", evicted, NEEDS, 0 },
+	{ "evicted-behind-guard", evicted_behind_guard, NEEDS, 0 },
 	{ "map-fails", map_fails, NEEDS | NEED_KNOBS, 0 },
 	{ "invalidated", invalidated, NEEDS, 0 },
 	{ "two-devices", two_devices, NEEDS, 0 },

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -159,4 +160,20 @@ uint64_t counter(const struct gpu *gpu, unsigned int which)
 size_t vram_bytes(const struct gpu *gpu, size_t limit)
 {
 	return gpu->vram_size < limit ? gpu->vram_size : limit;
+}
+
+unsigned long svm_stat(const char *name)
+{
+	FILE *stats = fopen("/sys/kernel/debug/drm_gpusvm_backport/stats", "r");
+	unsigned long value, found = -1UL;
+	char word[64];
+
+	CHECK(stats);
+	while (fscanf(stats, "%63s %lu", word, &value) == 2)
+		if (!strcmp(word, name))
+			found = value;
+	fclose(stats);
+	if (found == -1UL)
+		FAIL("there is no counter %s", name);
+	return found;
 }

@@ -56,4 +56,7 @@ uint64_t counter(const struct gpu *gpu, unsigned int which);
 /* All VRAM that the device has, in bytes, at most limit. */
 size_t vram_bytes(const struct gpu *gpu, size_t limit);
 
+/* A counter of drm_gpusvm_backport, in debugfs. Needs root. */
+unsigned long svm_stat(const char *name);
+
 #endif

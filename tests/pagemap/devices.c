@@ -128,6 +128,28 @@ static void in_pieces(struct gpu *gpu)
 	area_check_cpu(&table->areas[0]);
 }
 
+/*
+ * All that another device has comes home at once: those who have it mapped are not told
+ * for each page of it.
+ */
+static void at_once(struct gpu *gpu)
+{
+	struct table *table = table_new(HUGE_PAGE, MEM_SMALL);
+	const struct area *there = &table->areas[1];
+	unsigned long told;
+
+	(void)gpu;
+	area_populate(there);
+	area_check_device(there);
+	told = svm_stat("invalidations");
+	area_populate(&table->areas[0]);
+	told = svm_stat("invalidations") - told;
+	printf("# %lu invalidations\n", told);
+	CHECK(told < 50);
+	area_check_device(&table->areas[0]);
+	area_check_cpu(&table->areas[0]);
+}
+
 /* A device uses memory that is with another one, which may only slow it down. */
 static void use_foreign(struct gpu *gpu)
 {
@@ -340,6 +362,7 @@ static const struct test tests[] = {
 	{ "from-device-to-device", from_device_to_device, NEEDS, 0 },
 	{ "from-everywhere", from_everywhere, NEEDS, 0 },
 	{ "in-pieces", in_pieces, NEEDS, 0 },
+	{ "at-once", at_once, NEEDS | NEED_ROOT, 0 },
 	{ "use-foreign", use_foreign, NEEDS, 0 },
 	{ "ping-pong", ping_pong, NEEDS, 0 },
 	{ "four-by-four", four_by_four, NEEDS, 300 },

@@ -108,6 +108,28 @@ static void timeslice_bounded(struct gpu *gpu)
 	area_check_cpu(&area);
 }
 
+/* Nor for the CPU, which waits for the page and has it locked meanwhile. */
+static void *touch(void *arg)
+{
+	return (void *)(uintptr_t)*(volatile char *)arg;
+}
+
+static void timeslice_evicted(struct gpu *gpu)
+{
+	struct area area = area_filled(gpu, 16 * PAGE, 0, MEM_SMALL);
+	pthread_t thread;
+
+	for (unsigned int n = 0; n < 20; n++) {
+		timeslice_populate(&area);
+		CHECK(!pthread_create(&thread, NULL, touch, area.mem));
+		sleep_ms(2);
+		CHECK_OK(gpu_evict_vm(gpu, area.vm));
+		CHECK_PLACE(&area, MOCKGPU_PAGE_SYSTEM);
+		CHECK(!pthread_join(thread, NULL));
+	}
+	area_check_cpu(&area);
+}
+
 static void timeslice_system_call(struct gpu *gpu)
 {
 	struct area area = area_filled(gpu, MIB, 0, MEM_SMALL);
@@ -605,6 +627,7 @@ static const struct test tests[] = {
 	{ "fail-copy-often", fail_copy_often, NEED_VRAM | NEED_KNOBS, 0 },
 	{ "by-turns", by_turns, NEED_VRAM, 0 },
 	{ "timeslice-bounded", timeslice_bounded, NEED_VRAM, 0 },
+	{ "timeslice-evicted", timeslice_evicted, NEED_VRAM, 0 },
 	{ "timeslice-system-call", timeslice_system_call, NEED_VRAM, 0 },
 	{ "timeslice-other-device", timeslice_other_device, NEED_VRAM | NEED_TWO_DEVICES, 0 },
 	{ "remapped", remapped, NEED_VRAM, 0 },

@@ -24,6 +24,7 @@ struct team {
 	struct gpu gpus[MOST_DEVICES];
 	struct area areas[MOST_DEVICES];
 	unsigned int count;
+	atomic_bool stop;
 };
 
 static const char *links_of_devices(char *text, size_t size)
@@ -210,6 +211,59 @@ static void forked(struct gpu *gpu)
 	test_join(pid);
 	check_all_devices(team);
 	area_check_cpu(&team->areas[0]);
+}
+
+/* What the parent drops while a device fetches all of it, the child still has. */
+static void *drop_pages(void *arg)
+{
+	struct team *team = arg;
+	const struct area *area = &team->areas[0];
+	uint64_t random = 1;
+
+	while (!atomic_load(&team->stop)) {
+		size_t page = random_next(&random) % (area->size / PAGE);
+
+		CHECK_SYS(madvise(area->mem + page * PAGE, PAGE, MADV_DONTNEED));
+		for (volatile unsigned int i = random % 20000; i; i--)
+			continue;
+	}
+	return NULL;
+}
+
+static void fetch_while_dropped(struct team *team)
+{
+	struct child child = { .area = team->areas[0] };
+	pthread_t thread;
+	pid_t pid;
+	int ret;
+
+	area_fill(&team->areas[0]);
+	area_populate(&team->areas[0]);
+	child.area = team->areas[0];
+	CHECK_SYS(pipe(child.told));
+	pid = test_fork(check_when_told, &child);
+	atomic_store(&team->stop, false);
+	CHECK(!pthread_create(&thread, NULL, drop_pages, team));
+	ret = gpu_populate(team->areas[1].gpu, team->areas[1].vm, team->areas[1].mem,
+			   team->areas[1].size);
+	CHECK(!ret || ret == -EBUSY);
+	atomic_store(&team->stop, true);
+	CHECK(!pthread_join(thread, NULL));
+	CHECK_EQ(write(child.told[1], "", 1), 1);
+	test_join(pid);
+	CHECK_SYS(close(child.told[0]));
+	CHECK_SYS(close(child.told[1]));
+}
+
+static void dropped_while_fetched(struct gpu *gpu)
+{
+	struct team *team = team_linked(gpu, 64 * PAGE, MEM_SMALL);
+	double end = seconds_now() + 4 * brief_seconds();
+	unsigned int rounds = 0;
+
+	for (; seconds_now() < end; rounds++)
+		fetch_while_dropped(team);
+	printf("# %u rounds\n", rounds);
 }
 
 /* The n-th of 512 mappings fails: all pages take the other way. */
@@ -508,6 +562,7 @@ static const struct test tests[] = {
 	{ "used", used, NEEDS, 0 },
 	{ "every-pair", every_pair, NEEDS, 0 },
 	{ "forked", forked, NEEDS, 0 },
+	{ "dropped-while-fetched", dropped_while_fetched, NEEDS, 0 },
 	{ "map-fails", map_fails, NEEDS, 0 },
 	{ "map-for-use-fails", map_for_use_fails, NEEDS, 0 },
 	{ "copy-fails", copy_fails, NEEDS, 0 },
