@@ -13,6 +13,8 @@
  */
 #include <linux/interval_tree.h>
 #include <linux/overflow.h>
+#include <linux/sched.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 
 #include <drm/drm_file.h>
@@ -123,10 +125,13 @@ static void mockgpu_bind_map(struct mockgpu_bind *bind)
 	unsigned long page = bind->first_page;
 	unsigned long pos;
 
-	for (pos = bind->node.start; pos < bind->node.last; pos += PAGE_SIZE)
+	for (pos = bind->node.start; pos < bind->node.last; pos += PAGE_SIZE) {
 		mockgpu_hw_mmu_map(bind->svm->mmu, pos, 1,
 				   mockgpu_buffer_addr(bind->buffer, page++),
-				   true);
+				   MOCKGPU_HW_MAP_WRITE);
+		if (IS_ALIGNED(pos, SZ_2M))
+			cond_resched();
+	}
 	bind->buffer->mapped = true;
 }
 

@@ -17,6 +17,7 @@
 #include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/shmem_fs.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include <drm/drm_gem.h>
@@ -35,8 +36,17 @@
 #define MOCKGPU_BUFFER_HOME	(HZ / 10)
 /* How often room that was made may be taken by others. */
 #define MOCKGPU_BUFFER_ROUNDS	8
+/* So many pages are dealt with before others may run. */
+#define MOCKGPU_BUFFER_STEP	512UL
 /* The CPU and devices use it at the same time; several of them have it mapped. */
 #define MOCKGPU_BUFFER_ATTRS	DMA_ATTR_SKIP_CPU_SYNC
+
+/* In loops over pages, at page @i: a buffer can have a great many of them. */
+static void mockgpu_buffer_breathe(unsigned long i)
+{
+	if (i % MOCKGPU_BUFFER_STEP == 0)
+		cond_resched();
+}
 
 static struct mockgpu_device *
 mockgpu_buffer_device(const struct mockgpu_buffer *buffer)
@@ -213,9 +223,11 @@ static void mockgpu_buffer_unmap_some(struct mockgpu_buffer *buffer,
 {
 	struct device *dev = mockgpu_buffer_dev(buffer);
 
-	while (count--)
+	while (count--) {
 		dma_unmap_page_attrs(dev, buffer->dma[count], PAGE_SIZE,
 				     DMA_BIDIRECTIONAL, MOCKGPU_BUFFER_ATTRS);
+		mockgpu_buffer_breathe(count);
+	}
 	kvfree(buffer->dma);
 	buffer->dma = NULL;
 }
@@ -261,6 +273,7 @@ static int mockgpu_buffer_map(struct mockgpu_buffer *buffer)
 		return -ENOMEM;
 
 	for (i = 0; i < npages; i++) {
+		mockgpu_buffer_breathe(i);
 		ret = mockgpu_buffer_map_page(buffer, i);
 		if (ret) {
 			mockgpu_buffer_unmap_some(buffer, i);
@@ -280,6 +293,7 @@ static int mockgpu_buffer_copy(struct mockgpu_buffer *buffer,
 
 	ret = mockgpu_hw_copy_begin(hw);
 	for (i = 0; i < alloc->npages && !ret; i++) {
+		mockgpu_buffer_breathe(i);
 		addr.addr = buffer->dma[i];
 		ret = in ? mockgpu_hw_copy_in(hw, mockgpu_heap_page(alloc, i),
 					      addr, 1) :
@@ -289,20 +303,31 @@ static int mockgpu_buffer_copy(struct mockgpu_buffer *buffer,
 	return ret;
 }
 
+static int mockgpu_buffer_clear_block(struct mockgpu_hw *hw,
+				      const struct drm_mm_node *node)
+{
+	unsigned long i, n;
+	int ret = 0;
+
+	for (i = 0; i < node->size && !ret; i += n) {
+		n = min_t(unsigned long, node->size - i, MOCKGPU_BUFFER_STEP);
+		ret = mockgpu_hw_clear(hw, node->start + i, n);
+		cond_resched();
+	}
+	return ret;
+}
+
 static int mockgpu_buffer_clear(struct mockgpu_alloc *alloc)
 {
-	const struct drm_mm_node *node;
+	struct mockgpu_hw *hw = alloc->mdev->hw;
 	unsigned long i;
 	int ret;
 
 	if (READ_ONCE(alloc->mdev->knobs.skip_clear))
 		return 0;
-	ret = mockgpu_hw_copy_begin(alloc->mdev->hw);
-	for (i = 0; i < alloc->nblocks && !ret; i++) {
-		node = &alloc->blocks[i].node;
-		ret = mockgpu_hw_clear(alloc->mdev->hw, node->start,
-				       node->size);
-	}
+	ret = mockgpu_hw_copy_begin(hw);
+	for (i = 0; i < alloc->nblocks && !ret; i++)
+		ret = mockgpu_buffer_clear_block(hw, &alloc->blocks[i].node);
 	return ret;
 }
 

@@ -14,6 +14,7 @@
 #include <linux/io.h>
 #include <linux/mm.h>
 #include <linux/scatterlist.h>
+#include <linux/sched.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 
@@ -23,6 +24,8 @@
 /* Address 0 is given out on purpose: drivers must not take it for none. */
 #define MOCKGPU_HW_IOVA_START	0
 #define MOCKGPU_HW_IOVA_SIZE	SZ_1T
+/* So many mappings are looked at with interrupts off. */
+#define MOCKGPU_HW_IOMMU_STEP	512U
 
 /*
  * The node is whole pages; @iova and @size are what was mapped of them. Of one that
@@ -412,29 +415,56 @@ u8 mockgpu_hw_iommu_generation(struct mockgpu_hw *hw, dma_addr_t iova)
 	return generation;
 }
 
+static void mockgpu_hw_mapping_audit(struct mockgpu_hw *hw,
+				     struct mockgpu_hw_mapping *mapping)
+{
+	if (mapping->is_reported || !mockgpu_hw_page_is_free(mapping->phys))
+		return;
+	mapping->is_reported = true;
+	mockgpu_hw_error(hw, MOCKGPU_HW_DMA_LEFT_MAPPED,
+			 "DMA address %pad is mapped, but its page is free",
+			 &mapping->iova);
+}
+
+/* From @iova on, but not too many with interrupts off. Returns where it got to. */
+static dma_addr_t mockgpu_hw_iommu_audit_some(struct mockgpu_hw *hw,
+					      dma_addr_t iova)
+{
+	const dma_addr_t end = MOCKGPU_HW_IOVA_START + MOCKGPU_HW_IOVA_SIZE;
+	unsigned int left = MOCKGPU_HW_IOMMU_STEP;
+	struct mockgpu_hw_mapping *mapping;
+	struct drm_mm_node *node;
+	dma_addr_t next = end;
+	unsigned long flags;
+
+	spin_lock_irqsave(&hw->iommu.lock, flags);
+	drm_mm_for_each_node_in_range(node, &hw->iommu.space, iova, end) {
+		if (!left--) {
+			next = node->start;
+			break;
+		}
+		mapping = container_of(node, struct mockgpu_hw_mapping, node);
+		mockgpu_hw_mapping_audit(hw, mapping);
+	}
+	spin_unlock_irqrestore(&hw->iommu.lock, flags);
+	return next;
+}
+
 /**
  * mockgpu_hw_iommu_audit() - look for mappings of pages that were freed
  * @hw: the device
  *
- * Context: Any.
+ * Context: Process context, may sleep.
  */
 void mockgpu_hw_iommu_audit(struct mockgpu_hw *hw)
 {
-	struct mockgpu_hw_mapping *mapping;
-	struct drm_mm_node *node;
-	unsigned long flags;
+	const dma_addr_t end = MOCKGPU_HW_IOVA_START + MOCKGPU_HW_IOVA_SIZE;
+	dma_addr_t iova = MOCKGPU_HW_IOVA_START;
 
-	spin_lock_irqsave(&hw->iommu.lock, flags);
-	drm_mm_for_each_node(node, &hw->iommu.space) {
-		mapping = container_of(node, struct mockgpu_hw_mapping, node);
-		if (mapping->is_reported || !mockgpu_hw_page_is_free(mapping->phys))
-			continue;
-		mapping->is_reported = true;
-		mockgpu_hw_error(hw, MOCKGPU_HW_DMA_LEFT_MAPPED,
-				 "DMA address %pad is mapped, but its page is free",
-				 &mapping->iova);
+	while (iova < end) {
+		iova = mockgpu_hw_iommu_audit_some(hw, iova);
+		cond_resched();
 	}
-	spin_unlock_irqrestore(&hw->iommu.lock, flags);
 }
 
 static void mockgpu_hw_iommu_drop(struct mockgpu_hw *hw, bool all)

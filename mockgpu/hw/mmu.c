@@ -139,6 +139,7 @@ void mockgpu_hw_mmu_destroy(struct mockgpu_hw_mmu *mmu)
 					 "an address space goes with 2 MiB at %#lx in use",
 					 index * SZ_2M);
 		kfree(table);
+		cond_resched();
 	}
 	xa_destroy(&mmu->tables);
 	if (atomic_dec_and_test(&mmu->hw->mmus))
@@ -538,6 +539,7 @@ int mockgpu_hw_mmu_collect(struct mockgpu_hw_mmu *mmu,
 		if (!map)
 			return -ENOMEM;
 		*npages += mockgpu_hw_table_collect(table, bus, map);
+		cond_resched();
 	}
 	return 0;
 }
