@@ -3,16 +3,19 @@
  * Random and mutated arguments for all commands of the device, from several threads and
  * files at once, while memory, VMs, queues and files go away under them.
  *
- *   fuzz [--seconds N] [--seed N] [--threads N] [--device N] [--steps N]
+ *   fuzz [--seconds N] [--seed N] [--threads N] [--device N] [--steps N] [--corpus N]
  *
  * What a thread does follows from the seed and its number; --threads 1 --steps N does
- * the same again. What matters is what the kernel says: nothing may crash, hang or
- * leak, and a command answers with an errno that one can expect of it.
+ * the same again. With --corpus 1 commands that led where none was before, on a kernel
+ * that says so, are tried again with changes. What matters is what the kernel says:
+ * nothing may crash, hang or leak, and a command answers with an errno that one can
+ * expect of it.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +28,7 @@
 #include <drm/drm.h>
 
 #include "buffer.h"
+#include "fuzz-cover.h"
 #include "gpu.h"
 #include "mem.h"
 
@@ -36,7 +40,6 @@
  */
 #define ARENA_AT	((void *)0x2aaaaaa00000)
 #define MAX_THREADS	16
-#define LARGEST		256
 #define FILES		4
 /* How much longer than told it may take before it is said to hang. */
 #define GRACE		60
@@ -49,7 +52,7 @@ struct command {
 };
 
 static struct {
-	unsigned int index, threads;
+	unsigned int index, threads, corpus;
 	uint64_t seed, steps;
 	double seconds;
 } options = { .threads = 4, .seconds = 5 };
@@ -59,6 +62,7 @@ static int files[FILES];
 static volatile bool stop;
 static uint64_t counts[64], successes[64];
 static uint64_t unexpected;
+static atomic_bool covered;
 
 static uint64_t below(uint64_t *random, uint64_t limit)
 {
@@ -408,27 +412,60 @@ static bool is_expected(int error)
 	return false;
 }
 
-static void do_command(uint64_t *random)
+/* A command that led somewhere, a bit changed. */
+static bool vary_command(struct sample *sample, uint64_t *random)
 {
-	unsigned int which = below(random, ARRAY_SIZE(commands));
-	unsigned long request = commands[which].request;
-	uint64_t args[LARGEST / 8] = { };
+	if (!options.corpus || chance(random, 3) || !corpus_pick(sample, random))
+		return false;
+	if (chance(random, 2))
+		mutate(sample->args, random);
+	else
+		sample->args[below(random, 8)] = chance(random, 2) ? some_addr(random) :
+								      some_id(random);
+	return true;
+}
+
+static void make_command(struct sample *sample, uint64_t *random)
+{
+	if (vary_command(sample, random))
+		return;
+	*sample = (struct sample){ .which = below(random, ARRAY_SIZE(commands)) };
+	sample->request = commands[sample->which].request;
+	commands[sample->which].fill(sample->args, random);
+	if (chance(random, 5))
+		mutate(sample->args, random);
+	if (chance(random, 40)) {
+		sample->request = some_request(random);
+		fill_random(sample->args, random);
+	}
+}
+
+static int issue(const struct sample *sample, uint64_t *random)
+{
+	uint64_t args[LARGEST / 8];
 	int error;
 
-	commands[which].fill(args, random);
-	if (chance(random, 5))
-		mutate(args, random);
-	if (chance(random, 40)) {
-		request = some_request(random);
-		fill_random(args, random);
-	}
-	error = ioctl(files[below(random, FILES)], request, args) < 0 ? errno : 0;
-	__atomic_add_fetch(&counts[which], 1, __ATOMIC_RELAXED);
+	memcpy(args, sample->args, sizeof(args));
+	cover_begin();
+	error = ioctl(files[below(random, FILES)], sample->request, args) < 0 ? errno : 0;
+	if (cover_end())
+		corpus_add(sample);
+	return error;
+}
+
+static void do_command(uint64_t *random)
+{
+	struct sample sample;
+	int error;
+
+	make_command(&sample, random);
+	error = issue(&sample, random);
+	__atomic_add_fetch(&counts[sample.which], 1, __ATOMIC_RELAXED);
 	if (!error)
-		__atomic_add_fetch(&successes[which], 1, __ATOMIC_RELAXED);
+		__atomic_add_fetch(&successes[sample.which], 1, __ATOMIC_RELAXED);
 	if (!is_expected(error)) {
 		__atomic_add_fetch(&unexpected, 1, __ATOMIC_RELAXED);
-		printf("# %s (%#lx) answers %s\n", commands[which].name, request,
+		printf("# %s (%#lx) answers %s\n", commands[sample.which].name, sample.request,
 		       strerrorname_np(error));
 	}
 }
@@ -538,6 +575,7 @@ static void do_fork(void)
 	if (pid < 0)
 		return;
 	if (!pid) {
+		cover_forget();
 		for (int i = 0; i < 5; i++)
 			do_command(&random);
 		_exit(0);
@@ -570,6 +608,8 @@ static void *run_thread(void *arg)
 	uint64_t number = (uintptr_t)arg, steps = 0;
 	uint64_t random = options.seed + number * 0x9e3779b97f4a7c15ULL;
 
+	if (cover_start())
+		atomic_store(&covered, true);
 	while (!stop && (!options.steps || steps++ < options.steps))
 		do_step(&random);
 	return NULL;
@@ -606,6 +646,9 @@ static void print_counts(void)
 		total += counts[i];
 	}
 	printf("# %llu commands\n", (unsigned long long)total);
+	if (covered)
+		printf("# %u places in the modules, %u commands led to new ones\n", cover_places(),
+		       corpus_size());
 }
 
 /* All of it happens in a process of its own, with whose end everything has to go. */
@@ -703,6 +746,8 @@ static bool parse(int argc, char **argv)
 			options.index = atoi(argv[i + 1]);
 		else if (!strcmp(argv[i], "--steps"))
 			options.steps = strtoull(argv[i + 1], NULL, 0);
+		else if (!strcmp(argv[i], "--corpus"))
+			options.corpus = atoi(argv[i + 1]);
 		else
 			return false;
 	}
@@ -714,7 +759,7 @@ int main(int argc, char **argv)
 	options.seed = time(NULL) ^ (uint64_t)getpid() << 32;
 	if (!parse(argc, argv)) {
 		fprintf(stderr, "usage: fuzz [--seconds N] [--seed N] [--threads N] "
-			"[--device N] [--steps N]\n");
+			"[--device N] [--steps N] [--corpus N]\n");
 		return 2;
 	}
 	printf("# fuzz --seed %#llx --threads %u\n", (unsigned long long)options.seed,
