@@ -32,6 +32,8 @@
 
 #define GSB_SLOW_MS		HMM_RANGE_DEFAULT_TIMEOUT
 #define GSB_SLOW_MOST_PER_MM	16
+/* More than races lose. */
+#define GSB_SLOW_TRIES		16
 
 struct gsb_slow {
 	struct list_head link;		/* on gsb_slows, until it is done */
@@ -66,15 +68,40 @@ static bool gsb_slow_wants(const struct gsb_slow *slow,
 	return (peek->pfns[i] & needed) != needed;
 }
 
-/* mmap_lock may be dropped and taken again on the way. */
-static int gsb_slow_one(const struct gsb_slow *slow, unsigned long addr)
+/* Returns -EAGAIN when mmap_lock was dropped, and taken again, for a page to come. */
+static int gsb_slow_try(const struct gsb_slow *slow, unsigned long addr)
 {
-	unsigned int flags = FAULT_FLAG_REMOTE;
-	bool unlocked;
+	unsigned int flags = FAULT_FLAG_REMOTE | FAULT_FLAG_ALLOW_RETRY |
+			     FAULT_FLAG_KILLABLE;
+	struct vm_area_struct *vma = vma_lookup(slow->mm, addr);
+	vm_fault_t ret;
 
+	if (!vma || !(vma->vm_flags & (slow->write ? VM_WRITE : VM_READ)))
+		return -EFAULT;
 	if (slow->write)
 		flags |= FAULT_FLAG_WRITE;
-	return fixup_user_fault(slow->mm, addr, flags, &unlocked);
+	ret = handle_mm_fault(vma, addr, flags, NULL);
+	if (ret & (VM_FAULT_RETRY | VM_FAULT_COMPLETED)) {
+		mmap_read_lock(slow->mm);
+		return ret & VM_FAULT_RETRY ? -EAGAIN : 0;
+	}
+	return ret & VM_FAULT_ERROR ? vm_fault_to_errno(ret, 0) : 0;
+}
+
+/*
+ * Each attempt is like the first. To core mm the second would be the last, at which it
+ * waits with mmap_lock held: for ever, if the server failed at first and is silent then.
+ * fixup_user_fault() does that. What is read in vain so often cannot be read.
+ */
+static int gsb_slow_one(const struct gsb_slow *slow, unsigned long addr)
+{
+	unsigned int tries = 0;
+	int err;
+
+	do {
+		err = gsb_slow_try(slow, addr);
+	} while (err == -EAGAIN && ++tries < GSB_SLOW_TRIES);
+	return err == -EAGAIN ? -EFAULT : err;
 }
 
 static int gsb_slow_some(const struct gsb_slow *slow,
