@@ -41,6 +41,7 @@ run_tier() {
 	with_prefix "$(tier)-" "$TESTS/cheats"
 	with_prefix "$(tier)-" "$TESTS/tools"
 	with_prefix "$(tier)-" "$TESTS/atomics"
+	with_prefix "$(tier)-" "$TESTS/stalled"
 	with_prefix "$(tier)-" "$TESTS/fuzz" --seconds 5
 	with_prefix "$(tier)-" run_tests read-files-during-unbind unload-after
 }
