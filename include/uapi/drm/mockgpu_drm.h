@@ -629,7 +629,7 @@ struct drm_mockgpu_prefetch {
  * attached.
  *
  * Errors: -EOPNOTSUPP the device has no VRAM, -ENOSPC it has less than that,
- * -ENOMEM also when all buffers of the device together would be more than half of
+ * -ENOMEM also when all buffers of all devices together would be more than half of
  * the memory, -ENODEV the device is gone.
  */
 struct drm_mockgpu_gem_create {
