@@ -4,12 +4,15 @@
  * word: nothing is lost, whatever mode the range has.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
+#include "buffer.h"
 #include "knob.h"
 #include "queue.h"
 
@@ -26,6 +29,11 @@ static int set_mode(const struct area *area, uint64_t mode)
 static bool offers_system(const struct gpu *gpu)
 {
 	return gpu->caps & MOCKGPU_CAP_ATOMIC_SYSTEM;
+}
+
+static bool takes_pages(const struct gpu *gpu)
+{
+	return gpu->caps & MOCKGPU_CAP_EXCLUSIVE && gpu->tier != MOCKGPU_TIER_COHERENT;
 }
 
 /* A word in zeroed memory, with a mode. */
@@ -203,7 +211,7 @@ static void exclusive_dropped(struct gpu *gpu)
 	uint32_t queue;
 	double end;
 
-	if (!(gpu->caps & MOCKGPU_CAP_EXCLUSIVE) || gpu->tier == MOCKGPU_TIER_COHERENT)
+	if (!takes_pages(gpu))
 		test_skip("pages are not taken here");
 	area = word_new(gpu, MOCKGPU_ATOMIC_SYSTEM);
 	queue = queue_new(gpu, area.vm);
@@ -213,13 +221,84 @@ static void exclusive_dropped(struct gpu *gpu)
 	printf("# %llu rounds\n", (unsigned long long)rounds);
 }
 
+/* Pages that come and go, and the jobs that use them meanwhile. */
+struct churn {
+	struct area area;
+	volatile bool stop;
+	unsigned int adds, faults;
+};
+
+static void *add_all_the_time(void *arg)
+{
+	struct churn *churn = arg;
+	const struct area *area = &churn->area;
+	uint32_t queue = queue_new(area->gpu, area->vm);
+
+	for (uint64_t seed = 0; !churn->stop; seed++) {
+		int ret = job_do(area->gpu, queue,
+				 cmd_add_random(area->mem, area->size, 1, 200, seed));
+
+		/* There may be nothing at the moment, or all but one of too many changes. */
+		if (ret && ret != -ETIME)
+			CHECK_RET(ret, -EFAULT);
+		churn->adds += !ret;
+		churn->faults += !!ret;
+	}
+	return NULL;
+}
+
+/* What is free is free for a while, so that whoever still uses it is seen. */
+static void *replace_all_the_time(void *arg)
+{
+	struct churn *churn = arg;
+	char *mem = churn->area.mem;
+	uint64_t random = 1;
+
+	while (!churn->stop) {
+		memset(mem, 1, churn->area.size);
+		sleep_ms(random_next(&random) % 16);
+		CHECK_SYS(munmap(mem, churn->area.size));
+		sleep_ms(4);
+		CHECK(mmap(mem, churn->area.size, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == mem);
+	}
+	return NULL;
+}
+
+/* A page that is not the device's own any more may be freed, and is not used then. */
+static void exclusive_and_mode(struct gpu *gpu)
+{
+	struct churn churn = { };
+	pthread_t adder, replacer;
+	uint64_t random = 2, rounds = 0;
+	double end = seconds_now() + 2;
+
+	if (!takes_pages(gpu))
+		test_skip("pages are not taken here");
+	churn.area = word_new(gpu, MOCKGPU_ATOMIC_SYSTEM);
+	CHECK(!pthread_create(&adder, NULL, add_all_the_time, &churn));
+	CHECK(!pthread_create(&replacer, NULL, replace_all_the_time, &churn));
+	for (; seconds_now() < end; rounds++) {
+		CHECK_OK(set_mode(&churn.area, MOCKGPU_ATOMIC_SYSTEM));
+		sleep_ms(random_next(&random) % 8);
+		CHECK_OK(set_mode(&churn.area, MOCKGPU_ATOMIC_ANY));
+	}
+	churn.stop = true;
+	CHECK(!pthread_join(adder, NULL));
+	CHECK(!pthread_join(replacer, NULL));
+	printf("# %llu changes, %u jobs, %u found nothing\n", (unsigned long long)rounds,
+	       churn.adds, churn.faults);
+	CHECK_OK(job_do(gpu, queue_new(gpu, churn.area.vm), cmd_add(churn.area.mem, 1, NULL)));
+	CHECK_EQ(*(uint64_t *)churn.area.mem, 1);
+}
+
 /* More pages than a VM can have for itself at once. */
 static void exclusive_many(struct gpu *gpu)
 {
 	struct area area;
 	uint32_t queue;
 
-	if (!(gpu->caps & MOCKGPU_CAP_EXCLUSIVE) || gpu->tier == MOCKGPU_TIER_COHERENT)
+	if (!takes_pages(gpu))
 		test_skip("pages are not taken here");
 	/* Not every kernel can give a part of a huge page, so that has to move. */
 	area = area_new(gpu, 600 * PAGE, 0, gpu_has_vram(gpu) ? MEM_HUGE : MEM_SMALL);
@@ -274,6 +353,136 @@ static void shared_memory(struct gpu *gpu)
 	CHECK_EQ(*(uint64_t *)area.mem, 1);
 }
 
+/* A page of a file, which starts with a 1. */
+static char *map_file(int fd, int flags)
+{
+	const uint64_t one = 1;
+	char *mem;
+
+	CHECK_SYS(ftruncate(fd, PAGE));
+	CHECK_EQ(pwrite(fd, &one, 8, 0), 8);
+	mem = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, flags, fd, 0);
+	if (mem == MAP_FAILED)
+		FAIL("mmap: %s", errno_name(errno));
+	return mem;
+}
+
+static void check_content(int fd, uint64_t value)
+{
+	uint64_t word = 0;
+
+	CHECK_EQ(pread(fd, &word, 8, 0), 8);
+	CHECK_EQ(word, value);
+}
+
+/* The process's own copy can be taken; the file's page cannot. */
+static void check_file(struct gpu *gpu, int fd)
+{
+	struct area area = { .gpu = gpu, .vm = vm_new(gpu), .size = PAGE };
+	uint32_t queue = queue_new(gpu, area.vm);
+	struct drm_mockgpu_exec quick = { .timeout_ms = 500 };
+	struct job job = { };
+	int ret;
+
+	CHECK_SYS(fd);
+	area.mem = map_file(fd, MAP_PRIVATE);
+	CHECK_OK(set_mode(&area, MOCKGPU_ATOMIC_SYSTEM));
+	for (uint64_t value = 2; value < 5; value++) {
+		CHECK_OK(job_do(gpu, queue, cmd_add(area.mem, 1, NULL)));
+		CHECK_EQ(*(volatile uint64_t *)area.mem, value);
+	}
+	check_content(fd, 1);
+	area.mem = map_file(fd, MAP_SHARED);
+	CHECK_OK(set_mode(&area, MOCKGPU_ATOMIC_SYSTEM));
+	job_add(&job, cmd_add(area.mem, 1, NULL));
+	CHECK_OK(job_try_start(&job, gpu, queue, &quick));
+	ret = job_end(&job);
+	if (ret != -EOPNOTSUPP)
+		CHECK_RET(ret, -ETIME);
+	CHECK_EQ(*(uint64_t *)area.mem, 1);
+	check_content(fd, 1);
+	CHECK_SYS(close(fd));
+}
+
+static void file(struct gpu *gpu)
+{
+	char path[] = "/var/tmp/atomics-XXXXXX";
+	int fd;
+
+	if (!(gpu->caps & MOCKGPU_CAP_EXCLUSIVE))
+		test_skip("%s", no_exclusive);
+	check_file(gpu, memfd_create("atomics", 0));
+	fd = mkstemp(path);
+	CHECK_SYS(fd);
+	CHECK_SYS(unlink(path));
+	check_file(gpu, fd);
+}
+
+/* A buffer at the addresses of an area, of the same size, and the CPU's view of it. */
+static uint64_t *bind_over(const struct area *area, uint64_t flags)
+{
+	uint32_t handle;
+
+	CHECK_OK(gem_create(area->gpu, area->size, flags, &handle));
+	CHECK_OK(gem_bind(area->gpu, area->vm, handle, 0, area->mem, area->size));
+	return gem_map(area->gpu, handle, area->size);
+}
+
+/* The first that the device does there, and after the CPU has used it. */
+static void check_bound(struct gpu *gpu, unsigned int attr, uint64_t value, uint64_t flags)
+{
+	struct area area = area_new(gpu, 4 * PAGE, 0, MEM_SMALL);
+	uint32_t queue = queue_new(gpu, area.vm);
+	uint64_t *own = (uint64_t *)area.mem, *map;
+
+	*own = 100;
+	CHECK_OK(area_set_attr(&area, attr, value));
+	map = bind_over(&area, flags);
+	for (uint64_t round = 1; round < 4; round++) {
+		CHECK_OK(job_do(gpu, queue, cmd_add(own, 5, NULL)));
+		CHECK_EQ(*(volatile uint64_t *)map, 5 * round);
+		CHECK_EQ(*(volatile uint64_t *)own, 100);
+	}
+	CHECK_OK(gpu_vm_destroy(gpu, area.vm));
+}
+
+/* Attributes are not for buffers. */
+static void bound(struct gpu *gpu)
+{
+	for (uint64_t flags = 0; flags <= (gpu_has_vram(gpu) ? MOCKGPU_GEM_VRAM : 0); flags++) {
+		check_bound(gpu, MOCKGPU_ATTR_ATOMIC, MOCKGPU_ATOMIC_ANY, flags);
+		check_bound(gpu, MOCKGPU_ATTR_ATOMIC, MOCKGPU_ATOMIC_NONE, flags);
+		if (gpu_has_vram(gpu))
+			check_bound(gpu, MOCKGPU_ATTR_ATOMIC, MOCKGPU_ATOMIC_DEVICE, flags);
+		if (offers_system(gpu))
+			check_bound(gpu, MOCKGPU_ATTR_ATOMIC, MOCKGPU_ATOMIC_SYSTEM, flags);
+		check_bound(gpu, MOCKGPU_ATTR_READ_ONLY, 1, flags);
+	}
+}
+
+/* What the device had for itself does not stay in front of the buffer. */
+static void bound_after_exclusive(struct gpu *gpu)
+{
+	struct area area;
+	uint32_t queue;
+	uint64_t *own, *map;
+
+	if (!offers_system(gpu))
+		test_skip("%s, nor has it coherent VRAM", no_exclusive);
+	area = word_new(gpu, MOCKGPU_ATOMIC_SYSTEM);
+	own = (uint64_t *)area.mem;
+	queue = queue_new(gpu, area.vm);
+	CHECK_OK(job_do(gpu, queue, cmd_add(own, 3, NULL)));
+	map = bind_over(&area, 0);
+	CHECK_OK(job_do(gpu, queue, cmd_add(own, 4, NULL)));
+	CHECK_EQ(*(volatile uint64_t *)map, 4);
+	CHECK_EQ(*(volatile uint64_t *)own, 3);
+	CHECK_OK(gem_unbind(gpu, area.vm, area.mem, area.size));
+	CHECK_OK(job_do(gpu, queue, cmd_add(own, 5, NULL)));
+	CHECK_EQ(*(volatile uint64_t *)map, 4);
+	CHECK_EQ(*(volatile uint64_t *)own, 8);
+}
+
 static void none(struct gpu *gpu)
 {
 	struct area area = word_new(gpu, MOCKGPU_ATOMIC_NONE);
@@ -316,9 +525,13 @@ static const struct test tests[] = {
 	{ "system", system_wide, 0, 0 },
 	{ "exclusive", exclusive, NEED_ROOT, 0 },
 	{ "exclusive-dropped", exclusive_dropped, 0, 0 },
+	{ "exclusive-and-mode", exclusive_and_mode, 0, 0 },
 	{ "exclusive-many", exclusive_many, 0, 0 },
 	{ "two-devices", two_devices, NEED_TWO_DEVICES, 0 },
 	{ "shared-memory", shared_memory, 0, 0 },
+	{ "file", file, 0, 0 },
+	{ "bound", bound, 0, 0 },
+	{ "bound-after-exclusive", bound_after_exclusive, 0, 0 },
 };
 
 HARNESS_MAIN(tests)
