@@ -461,6 +461,21 @@ static void memory_limit(struct gpu *gpu)
 	CHECK_OK(gem_create(gpu, pages / 3 * PAGE, 0, &second));
 }
 
+/* Those of all devices, as it is the same memory. */
+static void limit_is_for_all(struct gpu *gpu)
+{
+	uint64_t size = (uint64_t)sysconf(_SC_PHYS_PAGES) * 2 / 5 * PAGE;
+	uint32_t first, second;
+	struct gpu other;
+
+	CHECK_OK(gpu_open(&other, !gpu->index));
+	CHECK_OK(gem_create(gpu, size, 0, &first));
+	CHECK_RET(gem_create(&other, size, 0, &second), -ENOMEM);
+	CHECK_OK(gem_close(gpu, first));
+	CHECK_OK(gem_create(&other, size, 0, &second));
+	CHECK_RET(gem_create(gpu, size, 0, &first), -ENOMEM);
+}
+
 static const struct test tests[] = {
 	{ "use-system", use_system, 0, 0 },
 	{ "use-vram", use_vram, NEED_VRAM, 0 },
@@ -477,6 +492,7 @@ static const struct test tests[] = {
 	{ "bad-arguments", bad_arguments, 0, 0 },
 	{ "binding-limit", binding_limit, 0, 0 },
 	{ "memory-limit", memory_limit, 0, 0 },
+	{ "limit-is-for-all", limit_is_for_all, NEED_TWO_DEVICES, 0 },
 	{ "unplug", unplug, NEED_ROOT | NEED_TWO_DEVICES, 0 },
 };
 
