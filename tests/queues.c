@@ -591,6 +591,51 @@ static void slow_fault(struct gpu *gpu)
 	CHECK_EQ(ground.words[0], 2);
 }
 
+/* Without a place for its result, for which there could be a fault, too. */
+static void start_timed(struct job *job, const struct ground *ground,
+			struct drm_mockgpu_command command, uint32_t ms)
+{
+	const struct drm_mockgpu_exec exec = { .timeout_ms = ms };
+
+	job_add(job, command);
+	job_prepare(job, ground->area.gpu, ground->queue, &exec);
+	job->exec.result = 0;
+	CHECK_OK(job_submit(job));
+}
+
+static void check_status(const struct job *job, int status)
+{
+	CHECK_OK(sync_wait(job->gpu, job->sync, 0, patience(10)));
+	CHECK_RET(sync_status(job->gpu, job->sync), status);
+}
+
+/* A queue has one fault at a time: who needs none goes on, who needs one waits for it. */
+static void fault_after_stale(struct gpu *gpu)
+{
+	struct ground ground = ground_new(gpu);
+	struct area other = area_new(gpu, PAGE, 0, MEM_SMALL);
+	uint64_t *word = (uint64_t *)other.mem;
+	struct job jobs[5] = { };
+
+	*word = 0;
+	CHECK_OK(job_do(gpu, ground.queue, cmd_fill(ground.words, 8, 1)));
+	hold_faults(gpu, true);
+	start_timed(&jobs[0], &ground, cmd_fill(word, 8, 1), 100);
+	check_status(&jobs[0], -ETIME);
+	start_timed(&jobs[1], &ground, cmd_fill(ground.words, 8, 2), 0);
+	check_status(&jobs[1], 0);
+	CHECK_EQ(ground.words[0], 2);
+	start_timed(&jobs[2], &ground, cmd_add(word, 2, NULL), 100);
+	check_status(&jobs[2], -ETIME);
+	start_timed(&jobs[3], &ground, cmd_add(word, 3, NULL), 0);
+	CHECK_RET(sync_wait(gpu, jobs[3].sync, 0, 0.2), -ETIME);
+	hold_faults(gpu, false);
+	check_status(&jobs[3], 0);
+	start_timed(&jobs[4], &ground, cmd_add(word, 4, NULL), 0);
+	check_status(&jobs[4], 0);
+	CHECK_EQ(*word, 7);
+}
+
 /* Who moves, maps or unmaps memory does not wait for a job that waits for a fault. */
 static void stalled_fault(struct gpu *gpu)
 {
@@ -765,6 +810,7 @@ static const struct test tests[] = {
 	{ "stale-memory", stale_memory, NEED_KNOBS, 0 },
 	{ "stale-faults", stale_faults, NEED_KNOBS, 0 },
 	{ "slow-fault", slow_fault, NEED_KNOBS, 0 },
+	{ "fault-after-stale", fault_after_stale, NEED_KNOBS, 0 },
 	{ "stalled-fault", stalled_fault, NEED_VRAM | NEED_KNOBS, 0 },
 	{ "bad-exec", bad_exec, 0, 0 },
 	{ "bad-queue", bad_queue, 0, 0 },

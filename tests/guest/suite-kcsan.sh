@@ -9,7 +9,7 @@
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 
 KCSAN=/sys/kernel/debug/kcsan
-PROGRAMS=(threads family users commands queues attrs atomics shared linked devices)
+PROGRAMS=(threads family users commands queues crowd attrs atomics shared linked devices)
 
 # kcsan COUNTER: what the kernel counted under that name.
 kcsan() {

@@ -38,6 +38,7 @@ run_tier() {
 	with_prefix "$(tier)-" "$TESTS/attrs"
 	with_prefix "$(tier)-" "$TESTS/commands"
 	with_prefix "$(tier)-" "$TESTS/queues"
+	with_prefix "$(tier)-" "$TESTS/crowd"
 	with_prefix "$(tier)-" "$TESTS/cheats"
 	with_prefix "$(tier)-" "$TESTS/tools"
 	with_prefix "$(tier)-" "$TESTS/atomics"

@@ -193,7 +193,7 @@ test_unmapped_faults() {
 run_pci_tier() {
 	modprobe mockgpu devices=0 test_knobs=1 tier="$1" 2>/dev/null || return
 	run_tests bind
-	run_programs uapi migrate holes errors life attrs commands queues tools
+	run_programs uapi migrate holes errors life attrs commands queues crowd tools
 	run_tests unload-after
 }
 
