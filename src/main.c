@@ -6,7 +6,6 @@
 
 #include <drm/drm_gpusvm_backport.h>
 
-#include "gpusvm/slow.h"
 #include "pagemap/drain.h"
 #include "pagemap/large.h"
 #include "pagemap/pagemap.h"
@@ -33,11 +32,6 @@ static int __init gsb_init(void)
 
 	if (err)
 		return err;
-	err = gsb_slow_init();
-	if (err) {
-		gsb_large_exit();
-		return err;
-	}
 	gsb_stats_init();
 	if (drm_gpusvm_backport_has_tier(DRM_GPUSVM_BACKPORT_TIER_PRIVATE))
 		pr_info("version " GSB_VERSION ", device memory tiers: private, coherent\n");
@@ -50,7 +44,6 @@ static int __init gsb_init(void)
 
 static void __exit gsb_exit(void)
 {
-	gsb_slow_exit();
 	gsb_drain_exit();
 	gsb_large_exit();
 	gsb_pagemap_flush();

@@ -4,16 +4,19 @@
  * process fills through userfaultfd, or of a file that a server has.
  *
  * That process may take its time, or never do it, and who waits for it can only
- * be stopped by a signal, which a driver's worker does not get. So a worker of
- * ours waits for it, and the caller waits for the worker as long as it likes.
- * Who asks for the same again joins the worker that is already at it; and an
- * address space that has many of them waiting gets no more.
+ * be stopped by a signal, which a driver's worker does not get. So a thread of
+ * ours waits for it, and the caller waits for the thread as long as it likes.
+ * Who asks for the same again joins the thread that is already at it; and an
+ * address space that has many of them waiting gets no more. It is a thread for
+ * each, and not a work queue, because that runs some hundred at once: a few
+ * processes could keep all others from it.
  *
  * Locks: gsb_slow_lock is innermost, for the list of faults.
  */
 #include <linux/completion.h>
 #include <linux/hmm.h>
 #include <linux/jiffies.h>
+#include <linux/kthread.h>
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -21,7 +24,6 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
-#include <linux/workqueue.h>
 
 #include <drm/drm_gpusvm.h>
 
@@ -37,7 +39,6 @@
 
 struct gsb_slow {
 	struct list_head link;		/* on gsb_slows, until it is done */
-	struct work_struct work;
 	struct completion done;
 	refcount_t refs;
 	struct mm_struct *mm;		/* user reference, until it is done */
@@ -50,7 +51,6 @@ struct gsb_slow {
 
 static LIST_HEAD(gsb_slows);
 static DEFINE_SPINLOCK(gsb_slow_lock);
-static struct workqueue_struct *gsb_slow_wq;
 
 static void gsb_slow_put(struct gsb_slow *slow)
 {
@@ -133,11 +133,9 @@ static int gsb_slow_all(const struct gsb_slow *slow)
 	return err;
 }
 
-static void gsb_slow_work(struct work_struct *work)
+static void gsb_slow_end(struct gsb_slow *slow, int err)
 {
-	struct gsb_slow *slow = container_of(work, struct gsb_slow, work);
-
-	slow->err = gsb_slow_all(slow);
+	slow->err = err;
 
 	spin_lock(&gsb_slow_lock);
 	list_del(&slow->link);
@@ -145,6 +143,28 @@ static void gsb_slow_work(struct work_struct *work)
 	complete_all(&slow->done);
 	mmput(slow->mm);
 	gsb_slow_put(slow);
+}
+
+static int gsb_slow_thread(void *arg)
+{
+	struct gsb_slow *slow = arg;
+
+	gsb_slow_end(slow, gsb_slow_all(slow));
+	module_put_and_kthread_exit(0);
+}
+
+/* The caller has a user reference, so there is one to be had for the thread. */
+static void gsb_slow_start(struct gsb_slow *slow)
+{
+	struct task_struct *thread;
+
+	mmget(slow->mm);
+	__module_get(THIS_MODULE);
+	thread = kthread_run(gsb_slow_thread, slow, "gpusvm_slow");
+	if (!IS_ERR(thread))
+		return;
+	/* If it is a kill it is not that of those who have joined. */
+	gsb_slow_end(slow, PTR_ERR(thread) == -ENOMEM ? -ENOMEM : -EBUSY);
 	module_put(THIS_MODULE);
 }
 
@@ -163,9 +183,8 @@ static struct gsb_slow *gsb_slow_alloc(const struct gsb_get *get)
 
 	if (!slow)
 		return NULL;
-	INIT_WORK(&slow->work, gsb_slow_work);
 	init_completion(&slow->done);
-	/* The worker's and the caller's. */
+	/* The thread's and the caller's. */
 	refcount_set(&slow->refs, 2);
 	slow->mm = get->mm;
 	slow->owner = get->ctx->device_private_page_owner;
@@ -205,14 +224,10 @@ static struct gsb_slow *gsb_slow_join(struct gsb_slow *fresh,
 	slow = gsb_slow_join_locked(fresh, get);
 	spin_unlock(&gsb_slow_lock);
 
-	if (slow == fresh) {
-		/* The caller has one, so there is one to be had. */
-		mmget(slow->mm);
-		__module_get(THIS_MODULE);
-		queue_work(gsb_slow_wq, &slow->work);
-	} else {
+	if (slow == fresh)
+		gsb_slow_start(slow);
+	else
 		kfree(fresh);
-	}
 	return slow;
 }
 
@@ -246,16 +261,4 @@ int gsb_slow_fault(const struct gsb_get *get)
 		err = slow->err;
 	gsb_slow_put(slow);
 	return err;
-}
-
-int gsb_slow_init(void)
-{
-	gsb_slow_wq = alloc_workqueue("drm_gpusvm_backport", WQ_UNBOUND, 0);
-	return gsb_slow_wq ? 0 : -ENOMEM;
-}
-
-/* None is pending, but the last one may not have returned. */
-void gsb_slow_exit(void)
-{
-	destroy_workqueue(gsb_slow_wq);
 }

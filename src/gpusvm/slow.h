@@ -5,7 +5,5 @@
 struct gsb_get;
 
 int gsb_slow_fault(const struct gsb_get *get);
-int gsb_slow_init(void);
-void gsb_slow_exit(void);
 
 #endif
