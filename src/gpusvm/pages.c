@@ -144,10 +144,15 @@ static int gsb_get_slowly(struct gsb_get *get)
 
 static int gsb_get_fetch(struct gsb_get *get)
 {
+	int err;
+
 	if (get->fetched++ == GSB_GET_FETCH_MOST)
 		return -EBUSY;
-	return gsb_bring_span_home(get->mm, get->start, get->end,
-				   get->ctx->device_private_page_owner);
+	err = gsb_bring_span_home(get->mm, get->start, get->end,
+				  get->ctx->device_private_page_owner);
+	if (!err)
+		gsb_get_restart_clock(get);
+	return err;
 }
 
 /*
