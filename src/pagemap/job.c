@@ -40,7 +40,7 @@ static int gsb_job_alloc_arrays(struct gsb_job *job, gfp_t gfp)
 	const size_t per_page = sizeof(*job->src) + sizeof(*job->dst) +
 				sizeof(*job->device) + sizeof(*job->other) +
 				sizeof(*job->addr) + sizeof(*job->kind);
-	void *pos = kvcalloc(job->npages, per_page, gfp);
+	void *pos = kvcalloc(job->npages, per_page, gfp | __GFP_NOWARN);
 
 	if (!pos)
 		return -ENOMEM;
@@ -173,7 +173,7 @@ static int gsb_job_alloc_segs(struct gsb_job *job, unsigned long i)
 	struct gsb_segment *segs;
 
 	segs = kvmalloc_array(job->nsegs + job->npages - i, sizeof(*segs),
-			      GFP_KERNEL);
+			      GFP_KERNEL | __GFP_NOWARN);
 	if (!segs)
 		return -ENOMEM;
 	segs[0] = job->single.seg;
