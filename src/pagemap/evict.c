@@ -21,8 +21,11 @@
 #include "to_ram.h"
 #include "zdd.h"
 
-/* One job's worth: bounds its memory, and the time until it reschedules. */
-#define GSB_EVICT_CHUNK		512UL
+/*
+ * One job's worth: bounds its memory, and the time until it reschedules. It has
+ * to hold a large folio, which is larger where base pages are.
+ */
+#define GSB_EVICT_CHUNK		max(512UL, (unsigned long)GSB_LARGE_PAGES)
 /* So many pages are evicted without memory for it. */
 #define GSB_EVICT_FEW		8UL
 /* A page somebody uses for a moment is worth waiting for, a pin is not. */
@@ -132,21 +135,43 @@ static void gsb_evict_unpin(struct gsb_evict_pins *pins)
 }
 
 /*
- * Only frames that are in use and mapped are collected; those in between, as
- * somebody else moves them, are left for another attempt. A free one can still
- * look like a part of the large folio it last was in, and make core mm pass over
- * its neighbours.
+ * How many frames from @pfn on are decided about as one: a large folio goes as a
+ * whole, or not at all, as core mm moves all of it whatever is asked for. A free
+ * frame can still look like a part of the one it last was in.
  */
+static unsigned long gsb_evict_unit(struct folio *folio, unsigned long pfn)
+{
+	if (folio_pfn(folio) != pfn || !folio_ref_count(folio))
+		return 1;
+	return folio_nr_pages(folio);
+}
+
+/*
+ * Only frames that are in use and mapped are collected; those in between, as
+ * somebody else moves them, are left for another attempt. What is in a large folio,
+ * but not its first page, would make core mm pass over its neighbours.
+ */
+static bool gsb_evict_wants(struct gsb_evict_pins *pins, struct folio *folio,
+			    unsigned long pfn)
+{
+	return folio_pfn(folio) == pfn && folio_ref_count(folio) &&
+	       gsb_evict_pin(pins, folio);
+}
+
 static void gsb_evict_select(struct gsb_job *job, const unsigned long *pfn,
 			     struct gsb_evict_pins *pins)
 {
-	unsigned long i, n = 0;
+	unsigned long i, unit, n = 0;
 
-	for (i = 0; i < job->npages; i++) {
+	for (i = 0; i < job->npages; i += unit) {
 		struct folio *folio = page_folio(pfn_to_page(pfn[i]));
 
-		if (folio_ref_count(folio) && gsb_evict_pin(pins, folio))
-			job->src[n++] = pfn[i];
+		unit = gsb_evict_unit(folio, pfn[i]);
+		if (unit > job->npages - i ||
+		    !gsb_evict_wants(pins, folio, pfn[i]))
+			continue;
+		memcpy(job->src + n, pfn + i, unit * sizeof(*pfn));
+		n += unit;
 	}
 	job->npages = n;
 }
@@ -181,6 +206,7 @@ static int gsb_evict_chunk(struct drm_pagemap_devmem *devmem,
 
 	pins->count = 0;
 	gsb_evict_select(&job, pfn, pins);
+	gsb_delay();
 	if (job.npages)
 		err = gsb_evict_selected(&job);
 	gsb_evict_unpin(pins);
@@ -253,7 +279,7 @@ int gsb_evict_once(struct drm_pagemap_devmem *devmem)
 
 	if (npages > GSB_EVICT_FEW)
 		room = kvmalloc_array(npages + min(npages, GSB_EVICT_CHUNK),
-				      sizeof(*room), GFP_KERNEL);
+				      sizeof(*room), GFP_KERNEL | __GFP_NOWARN);
 	if (!room)
 		return -ENOMEM;
 	err = gsb_evict_all(devmem, npages, room);
