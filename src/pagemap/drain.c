@@ -15,6 +15,7 @@
  * is outside of mmap_lock; gsb_attached_lock inside of anything. gsb_wrong_lock
  * is a mistake made on purpose.
  */
+#include <linux/atomic.h>
 #include <linux/delay.h>
 #include <linux/hashtable.h>
 #include <linux/jiffies.h>
@@ -25,8 +26,10 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
+#include <linux/wait_bit.h>
 
 #include "drain.h"
+#include "../delay.h"
 
 #ifdef GSB_NEEDS_DRAIN
 
@@ -55,6 +58,8 @@ static DEFINE_SPINLOCK(gsb_drain_lock);
 static LIST_HEAD(gsb_attached);
 static DEFINE_SPINLOCK(gsb_attached_lock);
 static DEFINE_MUTEX(gsb_attach_lock);
+/* Those there are, until nothing of core mm can lead to them. */
+static atomic_t gsb_drain_mms = ATOMIC_INIT(0);
 
 static const struct gsb_drain *gsb_drain_find(const struct task_struct *task)
 {
@@ -114,12 +119,15 @@ static struct mmu_notifier *gsb_drain_alloc(struct mm_struct *mm)
 	if (!entry)
 		return ERR_PTR(-ENOMEM);
 	INIT_LIST_HEAD(&entry->link);
+	atomic_inc(&gsb_drain_mms);
 	return &entry->notifier;
 }
 
 static void gsb_drain_free(struct mmu_notifier *notifier)
 {
 	kfree(container_of(notifier, struct gsb_drain_mm, notifier));
+	if (atomic_dec_and_test(&gsb_drain_mms))
+		wake_up_var(&gsb_drain_mms);
 }
 
 /* Whoever takes an entry from the list drops its reference. */
@@ -140,8 +148,10 @@ static void gsb_drain_mm_exits(struct mmu_notifier *notifier,
 	struct gsb_drain_mm *entry =
 		container_of(notifier, struct gsb_drain_mm, notifier);
 
-	if (gsb_drain_unlink(entry))
-		mmu_notifier_put(notifier);
+	if (!gsb_drain_unlink(entry))
+		return;
+	gsb_delay();
+	mmu_notifier_put(notifier);
 }
 
 static const struct mmu_notifier_ops gsb_drain_ops = {
@@ -263,6 +273,9 @@ static struct gsb_drain_mm *gsb_drain_first(void)
 /**
  * gsb_drain_exit() - detach from all address spaces
  *
+ * A process that ends just now took its entry off the list, and mmu_notifier_put()
+ * may come behind the last mmu_notifier_synchronize(): so they are counted.
+ *
  * Context: Module exit.
  */
 void gsb_drain_exit(void)
@@ -271,6 +284,7 @@ void gsb_drain_exit(void)
 
 	while ((entry = gsb_drain_first()))
 		mmu_notifier_put(&entry->notifier);
+	wait_var_event(&gsb_drain_mms, !atomic_read(&gsb_drain_mms));
 	mmu_notifier_synchronize();
 }
 
