@@ -23,7 +23,7 @@
 #include "zdd.h"
 
 /* What is looked through again for each allocation; no large page is cut in two. */
-#define GSB_HOME_STEP	SZ_2M
+#define GSB_HOME_STEP	max_t(unsigned long, SZ_2M, PMD_SIZE)
 
 struct gsb_home {
 	struct vm_area_struct *vma;
@@ -33,21 +33,35 @@ struct gsb_home {
 	const struct drm_pagemap *except;
 };
 
-/* Any allocation that still has pages here. */
-static struct drm_pagemap_zdd *gsb_home_pick(const struct gsb_home *home,
-					     const struct gsb_job *job)
+static struct drm_pagemap_zdd *gsb_home_zdd(const struct gsb_home *home,
+					    unsigned long src)
 {
+	struct page *page = migrate_pfn_to_page(src);
+	struct drm_pagemap_zdd *zdd = page ? gsb_page_zdd(page) : NULL;
+
+	if (!zdd || zdd->dpagemap == home->except ||
+	    !gsb_to_ram_can_move(src, zdd))
+		return NULL;
+	return zdd;
+}
+
+/* Any allocation that still has pages here, and where the first of them end. */
+static struct drm_pagemap_zdd *gsb_home_pick(const struct gsb_home *home,
+					     const struct gsb_job *job,
+					     unsigned long *behind)
+{
+	struct drm_pagemap_zdd *zdd = NULL;
 	unsigned long i;
 
 	for (i = 0; i < job->npages; i += gsb_src_pages(job->src[i])) {
-		struct page *page = migrate_pfn_to_page(job->src[i]);
-		struct drm_pagemap_zdd *zdd = page ? gsb_page_zdd(page) : NULL;
+		struct drm_pagemap_zdd *this = gsb_home_zdd(home, job->src[i]);
 
-		if (zdd && zdd->dpagemap != home->except &&
-		    gsb_to_ram_can_move(job->src[i], zdd))
-			return zdd;
+		if (zdd && this != zdd)
+			break;
+		zdd = this;
 	}
-	return NULL;
+	*behind = home->start + (i << PAGE_SHIFT);
+	return zdd;
 }
 
 static void gsb_home_unplace(struct gsb_job *job, unsigned long i)
@@ -114,9 +128,11 @@ static void gsb_home_place(const struct gsb_home *home, struct gsb_job *job,
 	gsb_ram_fini(&ram);
 }
 
-/* Returns how many pages came home: 0 when none is left, or none would move. */
-static unsigned long gsb_home_move(const struct gsb_home *home,
-				   struct gsb_job *job)
+/*
+ * Returns how many pages came home: 0 when none is left, or none would move. Those of
+ * other allocations, which the next pass looks at, may.
+ */
+static unsigned long gsb_home_move(struct gsb_home *home, struct gsb_job *job)
 {
 	struct migrate_vma migrate = {
 		.vma = home->vma,
@@ -129,11 +145,14 @@ static unsigned long gsb_home_move(const struct gsb_home *home,
 			 MIGRATE_VMA_SELECT_DEVICE_COHERENT |
 			 (gsb_large_enabled() ? GSB_SELECT_COMPOUND : 0),
 	};
+	unsigned long behind = home->end;
 	struct drm_pagemap_zdd *zdd;
 
-	if (gsb_collect_vma(job, &migrate))
+	if (gsb_collect_vma(job, &migrate)) {
+		home->start = home->end;
 		return 0;
-	zdd = gsb_home_pick(home, job);
+	}
+	zdd = gsb_home_pick(home, job, &behind);
 	if (zdd) {
 		job->devmem = zdd->devmem;
 		gsb_home_place(home, job, zdd);
@@ -144,31 +163,35 @@ static unsigned long gsb_home_move(const struct gsb_home *home,
 	}
 	gsb_finalize_vma(job, &migrate);
 	gsb_trace_migrate(job, 0);
+	if (!gsb_job_moved(job))
+		home->start = behind;
 	return gsb_job_moved(job);
 }
 
-static unsigned long gsb_home_pass(const struct gsb_home *home)
+static unsigned long gsb_home_pass(struct gsb_home *home)
 {
 	unsigned long npages = (home->end - home->start) >> PAGE_SHIFT;
 	unsigned long moved;
 	struct gsb_job job;
 
-	if (gsb_job_init(&job, NULL, npages, GSB_CAUSE_EVICTION, GFP_KERNEL))
+	if (gsb_job_init(&job, NULL, npages, GSB_CAUSE_EVICTION, GFP_KERNEL)) {
+		home->start = home->end;
 		return 0;
+	}
 	moved = gsb_home_move(home, &job);
 	gsb_job_fini(&job);
 	return moved;
 }
 
 /* All that a step has, with as many passes as there are allocations. */
-static bool gsb_home_step(const struct gsb_home *home)
+static bool gsb_home_step(struct gsb_home *home)
 {
 	unsigned long passes = (home->end - home->start) >> PAGE_SHIFT;
 	bool moved = false;
 
-	while (passes-- && !fatal_signal_pending(current) &&
-	       gsb_home_pass(home)) {
-		moved = true;
+	while (passes-- && home->start < home->end &&
+	       !fatal_signal_pending(current)) {
+		moved |= gsb_home_pass(home);
 		cond_resched();
 	}
 	return moved;
@@ -183,9 +206,9 @@ static bool gsb_home_step(const struct gsb_home *home)
  *	meanwhile
  * @except: pagemap whose pages stay, or NULL
  *
- * It goes in steps, each of which ends with a pass that moved nothing. So that others
+ * It goes in steps, each of which ends with a pass that found nothing. So that others
  * who move the same pages back cannot keep this going, there are no more passes than
- * pages.
+ * pages. What cannot be moved, as its copy fails, does not keep the rest from it.
  *
  * Context: May sleep. No lock may be held that a page release or the driver's
  * copy engine needs.
