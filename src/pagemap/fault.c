@@ -17,6 +17,7 @@
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/sched/signal.h>
+#include <linux/sizes.h>
 
 #include <drm/drm_pagemap.h>
 
@@ -53,11 +54,16 @@ static struct gsb_window gsb_window_whole(const struct vm_fault *vmf,
 	return window;
 }
 
-static struct gsb_window gsb_window_single(const struct vm_fault *vmf)
+/* The aligned part of a window, of at most @size bytes, that has the address. */
+static struct gsb_window gsb_window_part(const struct vm_fault *vmf,
+					 struct gsb_window window,
+					 unsigned long size)
 {
-	unsigned long start = vmf->address & PAGE_MASK;
+	unsigned long start = ALIGN_DOWN(vmf->address, size);
 
-	return (struct gsb_window){ start, start + PAGE_SIZE };
+	window.start = max(window.start, start);
+	window.end = min(window.end, start + size);
+	return window;
 }
 
 /* Which page of a window that starts at @start. */
@@ -220,6 +226,30 @@ static int gsb_fault_window(struct vm_fault *vmf,
 	return err;
 }
 
+/*
+ * A large job can lack memory, or room to map it for the device's engine, that a
+ * smaller one does not need. For any other trouble there is the page itself only.
+ */
+static int gsb_fault_windows(struct vm_fault *vmf,
+			     struct drm_pagemap_devmem *devmem)
+{
+	static const unsigned long sizes[] = { SZ_2M, SZ_64K, PAGE_SIZE };
+	struct gsb_window window = gsb_window_whole(vmf, devmem);
+	int err = gsb_fault_window(vmf, devmem, window);
+	unsigned int i;
+
+	if (err == -ENOMEM)
+		gsb_large_split_later(vmf);
+	for (i = 0; err && i < ARRAY_SIZE(sizes); i++) {
+		if (window.end - window.start <= sizes[i] ||
+		    (err != -ENOMEM && sizes[i] > PAGE_SIZE))
+			continue;
+		window = gsb_window_part(vmf, window, sizes[i]);
+		err = gsb_fault_window(vmf, devmem, window);
+	}
+	return err;
+}
+
 static bool gsb_in_timeslice(const struct drm_pagemap_devmem *devmem)
 {
 	return time_before64(get_jiffies_64(),
@@ -266,7 +296,8 @@ static vm_fault_t gsb_fault_result(int err)
  * @vmf: the fault; core mm has a reference on its page, which keeps the
  *	allocation behind it alive
  *
- * The whole allocation comes; when that cannot be done, the one page.
+ * The whole allocation comes; when that cannot be done, an aligned part of it, at
+ * last the one page.
  *
  * Context: mmap_lock held for reading. May sleep.
  * Return: 0 when the access is to be tried again, VM_FAULT_OOM when not even
@@ -276,7 +307,6 @@ vm_fault_t gsb_cpu_fault(struct vm_fault *vmf)
 {
 	struct drm_pagemap_zdd *zdd = gsb_page_zdd(vmf->page);
 	struct drm_pagemap_devmem *devmem = zdd->devmem;
-	int err;
 
 #ifndef GSB_FAULT_PAGE_IS_LOCKED
 	if (PageLocked(vmf->page))
@@ -286,10 +316,5 @@ vm_fault_t gsb_cpu_fault(struct vm_fault *vmf)
 		return 0;
 
 	gsb_stat_add(GSB_STAT_CPU_FAULTS, 1);
-	err = gsb_fault_window(vmf, devmem, gsb_window_whole(vmf, devmem));
-	if (err == -ENOMEM)
-		gsb_large_split_later(vmf);
-	if (err)
-		err = gsb_fault_window(vmf, devmem, gsb_window_single(vmf));
-	return gsb_fault_result(err);
+	return gsb_fault_result(gsb_fault_windows(vmf, devmem));
 }
