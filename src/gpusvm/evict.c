@@ -167,10 +167,26 @@ struct gsb_missing {
 };
 
 /*
+ * Nothing is waited for: what is on its way from swap, or to be filled through
+ * userfaultfd, is not in a device. -EAGAIN tells so, and mmap_lock is still held.
+ */
+static int gsb_access(struct vm_area_struct *vma, unsigned long addr)
+{
+	vm_fault_t ret = handle_mm_fault(vma, addr, FAULT_FLAG_REMOTE |
+					 FAULT_FLAG_ALLOW_RETRY |
+					 FAULT_FLAG_RETRY_NOWAIT, NULL);
+
+	if (ret & VM_FAULT_ERROR)
+		return vm_fault_to_errno(ret, 0);
+	return ret & VM_FAULT_RETRY ? -EAGAIN : 0;
+}
+
+/*
  * Have the CPU access what it does not have. Pages nobody has touched yet become
  * pages of zeroes by this, which costs nothing worth a closer look.
  */
-static int gsb_access_missing(const struct gsb_peek *peek,
+static int gsb_access_missing(struct vm_area_struct *vma,
+			      const struct gsb_peek *peek,
 			      struct gsb_missing *missing)
 {
 	unsigned long i;
@@ -179,34 +195,33 @@ static int gsb_access_missing(const struct gsb_peek *peek,
 	for (i = 0; i < peek->npages; i++) {
 		if (gsb_peek_has(peek, i))
 			continue;
-		err = fixup_user_fault(peek->mm,
-				       peek->start + (i << PAGE_SHIFT),
-				       FAULT_FLAG_REMOTE, NULL);
-		if (err && err != -EFAULT)
+		err = gsb_access(vma, peek->start + (i << PAGE_SHIFT));
+		if (err && err != -EFAULT && err != -EAGAIN)
 			return err;
 		missing->tried |= !err;
-		missing->refused |= err;
+		missing->refused |= err == -EFAULT;
 	}
 	return 0;
 }
 
 /*
  * Only a second look tells whether a page came: it stays as long as somebody
- * holds it, or it has not been in the device for long enough.
+ * holds it, or it has not been in the device for long enough. Then, and only
+ * then, it is worth a pause.
  */
-static int gsb_evict_private_vma(struct mm_struct *mm, unsigned long pos,
-				 unsigned long end)
+static int gsb_evict_private_vma(struct vm_area_struct *vma,
+				 unsigned long pos, unsigned long end)
 {
 	unsigned long deadline = jiffies + msecs_to_jiffies(GSB_EVICT_MS);
-	struct gsb_peek peek = { .mm = mm };
+	struct gsb_peek peek = { .mm = vma->vm_mm };
 	struct gsb_missing missing;
-	bool refused = false;
+	bool refused = false, again = false;
 	int err;
 
 	while (pos < end) {
 		missing = (struct gsb_missing){ };
 		err = gsb_peek(&peek, pos, end) ?:
-		      gsb_access_missing(&peek, &missing);
+		      gsb_access_missing(vma, &peek, &missing);
 		if (err)
 			return err;
 		if (fatal_signal_pending(current))
@@ -214,11 +229,15 @@ static int gsb_evict_private_vma(struct mm_struct *mm, unsigned long pos,
 		if (!missing.tried) {
 			pos = gsb_peek_end(&peek);
 			refused |= missing.refused;
+			deadline = jiffies + msecs_to_jiffies(GSB_EVICT_MS);
+			again = false;
 			continue;
 		}
 		if (time_after(jiffies, deadline))
 			return -EBUSY;
-		usleep_range(GSB_EVICT_PAUSE_US, 2 * GSB_EVICT_PAUSE_US);
+		if (again)
+			usleep_range(GSB_EVICT_PAUSE_US, 2 * GSB_EVICT_PAUSE_US);
+		again = true;
 	}
 	return refused ? -EFAULT : 0;
 }
@@ -237,7 +256,7 @@ static int gsb_evict_private(struct mm_struct *mm, unsigned long pos,
 		next = min(vma->vm_end, end);
 		/* Only such memory is ever in a device. */
 		if (vma_is_anonymous(vma) && (vma->vm_flags & VM_READ))
-			err = gsb_evict_private_vma(mm, max(pos, vma->vm_start),
+			err = gsb_evict_private_vma(vma, max(pos, vma->vm_start),
 						    next) ?: err;
 	}
 	return err;

@@ -4,9 +4,13 @@
  * linked and one that is not. The driver borrows the last linked one.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common.h"
@@ -333,6 +337,28 @@ static void evicted_behind_guard(struct gpu *gpu)
 	CHECK_SYS(madvise(mem, PAGE, MADV_GUARD_REMOVE));
 }
 
+/* A page that somebody is to deliver is not in a device, and not waited for. */
+static void evicted_behind_hole(struct gpu *gpu)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register area = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	struct gpusvm_test_args args;
+
+	if (fd < 0)
+		test_skip("no userfaultfd: %s", errno_name(errno));
+	borrow_two(2, 2);
+	place("0000");
+	CHECK_OK(fault(OWNER));
+	CHECK_SYS(madvise(mem, PAGE, MADV_DONTNEED));
+	area.range = (struct uffdio_range){ (uintptr_t)mem, SIZE };
+	CHECK_SYS(ioctl(fd, UFFDIO_API, &api));
+	CHECK_SYS(ioctl(fd, UFFDIO_REGISTER, &area));
+	CHECK_OK(svm_call(GPUSVM_TEST_EVICT, mem, 0, &args));
+	CHECK_EQ(counter(gpu, MOCKGPU_COUNTER_LIVE_VRAM_PAGES), 0);
+	close(fd);
+}
+
 /* Every mapping in turn fails, and nothing of the others stays. */
 static void fail_each(const struct gpu *gpu, const char *knob)
 {
@@ -504,6 +530,7 @@ static const struct test tests[] = {
 	{ "without-reach", without_reach, NEEDS, 0 },
 	{ "evicted", evicted, NEEDS, 0 },
 	{ "evicted-behind-guard", evicted_behind_guard, NEEDS, 0 },
+	{ "evicted-behind-hole", evicted_behind_hole, NEEDS, 0 },
 	{ "map-fails", map_fails, NEEDS | NEED_KNOBS, 0 },
 	{ "invalidated", invalidated, NEEDS, 0 },
 	{ "two-devices", two_devices, NEEDS, 0 },
