@@ -137,7 +137,14 @@ static int gsb_fault_missing(const struct gsb_get *get, unsigned long first)
 	return err;
 }
 
-static int gsb_fault_find(const struct gsb_get *get)
+/* It is not waited for with mmap_lock held. What is no memory never comes. */
+static int gsb_fault_refuse(struct gsb_get *get, unsigned long first)
+{
+	get->missing = !(get->pfns[first] & HMM_PFN_ERROR);
+	return -EFAULT;
+}
+
+static int gsb_fault_find(struct gsb_get *get)
 {
 	unsigned long first;
 	int err;
@@ -149,7 +156,7 @@ static int gsb_fault_find(const struct gsb_get *get)
 	if (first == get->npages)
 		return 0;
 	return gsb_fault_any(get, gsb_vma_may_wait) ?
-	       -EFAULT : gsb_fault_missing(get, first);
+	       gsb_fault_refuse(get, first) : gsb_fault_missing(get, first);
 }
 
 static int gsb_fault_locked(struct gsb_get *get)
@@ -170,7 +177,7 @@ static int gsb_fault_locked(struct gsb_get *get)
 /**
  * gsb_fault() - one attempt to find all pages of a call
  * @get: the call; its pfns are filled and, for a fault that was refused, its
- *	stuck is set
+ *	stuck and missing are set
  *
  * What was found is only good as long as the call's sequence number is current.
  *

@@ -47,6 +47,7 @@ struct gsb_get {
 	unsigned int fetched;		/* times pages were brought home */
 	unsigned int unshared;		/* times its own pages had to be copied */
 	bool stuck;			/* the last fault was refused */
+	bool missing;			/* for what is missing only, which may come */
 	bool shared;			/* the last one found pages to be copied */
 };
 

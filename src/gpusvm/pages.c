@@ -124,20 +124,25 @@ static int gsb_get_attempt(struct gsb_get *get)
 
 	get->attempts++;
 	get->stuck = false;
+	get->missing = false;
 	get->shared = false;
 	get->seq = mmu_interval_read_begin(get->notifier);
 	err = gsb_fault(get);
 	return err ?: gsb_get_map(get);
 }
 
+/* What came, but is gone again when it is looked for, has lost a race, too. */
 static int gsb_get_slowly(struct gsb_get *get)
 {
+	bool again = get->slow++ >= GSB_GET_SLOW_MOST;
 	int err;
 
-	if (get->slow++ == GSB_GET_SLOW_MOST)
+	if (again && !get->missing)
 		return -EFAULT;
+	if (again && time_after(jiffies, get->deadline))
+		return -EBUSY;
 	err = gsb_slow_fault(get);
-	if (!err)
+	if (!err && !again)
 		gsb_get_restart_clock(get);
 	return err;
 }

@@ -6,10 +6,14 @@
  * That process may take its time, or never do it, and who waits for it can only
  * be stopped by a signal, which a driver's worker does not get. So a thread of
  * ours waits for it, and the caller waits for the thread as long as it likes.
- * Who asks for the same again joins the thread that is already at it; and an
- * address space that has many of them waiting gets no more. It is a thread for
- * each, and not a work queue, because that runs some hundred at once: a few
- * processes could keep all others from it.
+ * Who asks for the same meanwhile joins the thread that is already at it. One
+ * that nobody waits for any more is killed, so there are no more of them than
+ * callers; where not even that ends it, as a file's server may have taken its
+ * request already, there is a limit for what an address space may leave behind.
+ * It is a thread for each, and not a work queue, because that runs some hundred
+ * at once: a few processes could keep all others from it.
+ *
+ * What a thread asks for on behalf of a process is charged to its memory cgroup.
  *
  * Locks: gsb_slow_lock is innermost, for the list of faults.
  */
@@ -18,10 +22,13 @@
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/list.h>
+#include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/refcount.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 
@@ -33,7 +40,10 @@
 #include "slow.h"
 
 #define GSB_SLOW_MS		HMM_RANGE_DEFAULT_TIMEOUT
-#define GSB_SLOW_MOST_PER_MM	16
+/* So many that nobody waits for, of one address space and of all. */
+#define GSB_SLOW_MOST_LEFT	16
+#define GSB_SLOW_MOST_LEFT_ALL	1024
+#define GSB_SLOW_PAUSE_MS	20
 /* More than races lose. */
 #define GSB_SLOW_TRIES		16
 
@@ -41,6 +51,8 @@ struct gsb_slow {
 	struct list_head link;		/* on gsb_slows, until it is done */
 	struct completion done;
 	refcount_t refs;
+	unsigned int waiters;
+	struct task_struct *thread;
 	struct mm_struct *mm;		/* user reference, until it is done */
 	void *owner;
 	unsigned long start;
@@ -54,8 +66,17 @@ static DEFINE_SPINLOCK(gsb_slow_lock);
 
 static void gsb_slow_put(struct gsb_slow *slow)
 {
-	if (refcount_dec_and_test(&slow->refs))
-		kfree(slow);
+	if (!refcount_dec_and_test(&slow->refs))
+		return;
+	if (slow->thread)
+		put_task_struct(slow->thread);
+	kfree(slow);
+}
+
+/* A kill that came before the thread allows it was for nothing. */
+static bool gsb_slow_is_wanted(const struct gsb_slow *slow)
+{
+	return READ_ONCE(slow->waiters) && !fatal_signal_pending(current);
 }
 
 static bool gsb_slow_wants(const struct gsb_slow *slow,
@@ -76,8 +97,11 @@ static int gsb_slow_try(const struct gsb_slow *slow, unsigned long addr)
 	struct vm_area_struct *vma = vma_lookup(slow->mm, addr);
 	vm_fault_t ret;
 
-	if (!vma || !(vma->vm_flags & (slow->write ? VM_WRITE : VM_READ)))
+	if (!vma)
 		return -EFAULT;
+	if (!(vma->vm_flags & VM_READ) ||
+	    (slow->write && !(vma->vm_flags & VM_WRITE)))
+		return -EPERM;
 	if (slow->write)
 		flags |= FAULT_FLAG_WRITE;
 	ret = handle_mm_fault(vma, addr, flags, NULL);
@@ -88,10 +112,18 @@ static int gsb_slow_try(const struct gsb_slow *slow, unsigned long addr)
 	return ret & VM_FAULT_ERROR ? vm_fault_to_errno(ret, 0) : 0;
 }
 
+/* What is read in vain so often cannot be read. */
+static int gsb_slow_give_up(const struct gsb_slow *slow, unsigned long addr)
+{
+	const struct vm_area_struct *vma = vma_lookup(slow->mm, addr);
+
+	return vma && vma->vm_file ? -EFAULT : -EBUSY;
+}
+
 /*
  * Each attempt is like the first. To core mm the second would be the last, at which it
  * waits with mmap_lock held: for ever, if the server failed at first and is silent then.
- * fixup_user_fault() does that. What is read in vain so often cannot be read.
+ * fixup_user_fault() does that.
  */
 static int gsb_slow_one(const struct gsb_slow *slow, unsigned long addr)
 {
@@ -99,9 +131,11 @@ static int gsb_slow_one(const struct gsb_slow *slow, unsigned long addr)
 	int err;
 
 	do {
+		if (!gsb_slow_is_wanted(slow))
+			return -EINTR;
 		err = gsb_slow_try(slow, addr);
 	} while (err == -EAGAIN && ++tries < GSB_SLOW_TRIES);
-	return err == -EAGAIN ? -EFAULT : err;
+	return err == -EAGAIN ? gsb_slow_give_up(slow, addr) : err;
 }
 
 static int gsb_slow_some(const struct gsb_slow *slow,
@@ -141,15 +175,29 @@ static void gsb_slow_end(struct gsb_slow *slow, int err)
 	list_del(&slow->link);
 	spin_unlock(&gsb_slow_lock);
 	complete_all(&slow->done);
-	mmput(slow->mm);
+	/* Who was told to end should not have an address space to take down. */
+	mmput_async(slow->mm);
 	gsb_slow_put(slow);
+}
+
+static int gsb_slow_charged(const struct gsb_slow *slow)
+{
+	struct mem_cgroup *memcg = get_mem_cgroup_from_mm(slow->mm);
+	struct mem_cgroup *others = set_active_memcg(memcg);
+	int err;
+
+	err = gsb_slow_all(slow);
+	set_active_memcg(others);
+	mem_cgroup_put(memcg);
+	return err;
 }
 
 static int gsb_slow_thread(void *arg)
 {
 	struct gsb_slow *slow = arg;
 
-	gsb_slow_end(slow, gsb_slow_all(slow));
+	allow_kernel_signal(SIGKILL);
+	gsb_slow_end(slow, gsb_slow_charged(slow));
 	module_put_and_kthread_exit(0);
 }
 
@@ -160,9 +208,12 @@ static void gsb_slow_start(struct gsb_slow *slow)
 
 	mmget(slow->mm);
 	__module_get(THIS_MODULE);
-	thread = kthread_run(gsb_slow_thread, slow, "gpusvm_slow");
-	if (!IS_ERR(thread))
+	thread = kthread_create(gsb_slow_thread, slow, "gpusvm_slow");
+	if (!IS_ERR(thread)) {
+		slow->thread = get_task_struct(thread);
+		wake_up_process(thread);
 		return;
+	}
 	/* If it is a kill it is not that of those who have joined. */
 	gsb_slow_end(slow, PTR_ERR(thread) == -ENOMEM ? -ENOMEM : -EBUSY);
 	module_put(THIS_MODULE);
@@ -186,6 +237,7 @@ static struct gsb_slow *gsb_slow_alloc(const struct gsb_get *get)
 	init_completion(&slow->done);
 	/* The thread's and the caller's. */
 	refcount_set(&slow->refs, 2);
+	slow->waiters = 1;
 	slow->mm = get->mm;
 	slow->owner = get->ctx->device_private_page_owner;
 	slow->start = get->start;
@@ -198,18 +250,20 @@ static struct gsb_slow *gsb_slow_alloc(const struct gsb_get *get)
 static struct gsb_slow *gsb_slow_join_locked(struct gsb_slow *fresh,
 					     const struct gsb_get *get)
 {
-	unsigned int count = 0;
+	unsigned int left = 0, left_all = 0;
 	struct gsb_slow *slow;
 
 	lockdep_assert_held(&gsb_slow_lock);
 	list_for_each_entry(slow, &gsb_slows, link) {
-		if (gsb_slow_is_same(slow, get)) {
+		if (slow->waiters && gsb_slow_is_same(slow, get)) {
 			refcount_inc(&slow->refs);
+			WRITE_ONCE(slow->waiters, slow->waiters + 1);
 			return slow;
 		}
-		count += slow->mm == get->mm;
+		left_all += !slow->waiters;
+		left += slow->mm == get->mm && !slow->waiters;
 	}
-	if (count >= GSB_SLOW_MOST_PER_MM)
+	if (left >= GSB_SLOW_MOST_LEFT || left_all >= GSB_SLOW_MOST_LEFT_ALL)
 		return NULL;
 	list_add_tail(&fresh->link, &gsb_slows);
 	return fresh;
@@ -231,14 +285,29 @@ static struct gsb_slow *gsb_slow_join(struct gsb_slow *fresh,
 	return slow;
 }
 
+/* The caller that started it is one of them, so the thread is known to the last. */
+static void gsb_slow_leave(struct gsb_slow *slow)
+{
+	bool last;
+
+	spin_lock(&gsb_slow_lock);
+	WRITE_ONCE(slow->waiters, slow->waiters - 1);
+	last = !slow->waiters;
+	spin_unlock(&gsb_slow_lock);
+
+	if (last && slow->thread && !completion_done(&slow->done))
+		send_sig(SIGKILL, slow->thread, 1);
+	gsb_slow_put(slow);
+}
+
 /**
  * gsb_slow_fault() - fault in what a call could not get at once
  * @get: the call, with a user reference on its mm
  *
  * Context: May sleep; mmap_lock not held.
- * Return: 0 when all pages were there at one time; -EFAULT, -ENOMEM or another
- * error of the fault; -EBUSY when it takes longer than a second, or too many
- * faults of that kind are pending; -EINTR when killed.
+ * Return: 0 when all pages were there at one time; -EFAULT, -EPERM, -ENOMEM or
+ * another error of the fault; -EBUSY when it takes longer than a second, or many
+ * that did so cannot be ended; -EINTR when killed.
  */
 int gsb_slow_fault(const struct gsb_get *get)
 {
@@ -250,8 +319,11 @@ int gsb_slow_fault(const struct gsb_get *get)
 	if (!slow)
 		return -ENOMEM;
 	slow = gsb_slow_join(slow, get);
-	if (!slow)
+	if (!slow) {
+		/* Who is told so mostly asks again. */
+		schedule_timeout_killable(msecs_to_jiffies(GSB_SLOW_PAUSE_MS));
 		return -EBUSY;
+	}
 
 	left = wait_for_completion_killable_timeout(&slow->done,
 						    msecs_to_jiffies(GSB_SLOW_MS));
@@ -259,6 +331,6 @@ int gsb_slow_fault(const struct gsb_get *get)
 		err = -EINTR;
 	else if (left)
 		err = slow->err;
-	gsb_slow_put(slow);
+	gsb_slow_leave(slow);
 	return err;
 }

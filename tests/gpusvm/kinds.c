@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -112,6 +113,92 @@ static void private_file(struct gpu *gpu)
 	CHECK_OK(svm_write(mem, 4));
 	CHECK_EQ(word_at(mem), 4);
 	CHECK_EQ(file_word(fd, 0), 3);
+}
+
+/* Of a file system that reads from somewhere, other than those in memory. */
+static int disk_file(size_t size)
+{
+	char name[] = "/var/tmp/kinds-XXXXXX", *content = mem_map(size, 0, MEM_SMALL);
+	int fd = mkstemp(name);
+
+	CHECK_SYS(fd);
+	unlink(name);
+	memset(content, 7, size);
+	CHECK_EQ(write(fd, content, size), (ssize_t)size);
+	CHECK_SYS(fsync(fd));
+	CHECK_SYS(munmap(content, size));
+	return fd;
+}
+
+static void file_on_disk(struct gpu *gpu)
+{
+	int fd = disk_file(64 * PAGE);
+	char *mem = map_file(fd, 64 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED);
+	char *copy = map_file(fd, 64 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+
+	(void)gpu;
+	svm_open();
+	CHECK_EQ(svm_value(mem + 3 * PAGE), 0x0707070707070707);
+	CHECK_OK(svm_write(mem, 8));
+	CHECK_EQ(file_word(fd, 0), 8);
+	CHECK_OK(svm_write(copy, 9));
+	CHECK_EQ(word_at(copy), 9);
+	CHECK_EQ(file_word(fd, 0), 8);
+	CHECK_SYS(munmap(copy, 64 * PAGE));
+	CHECK_SYS(mprotect(mem, 64 * PAGE, PROT_READ));
+	CHECK_EQ(svm_value(mem), 8);
+	CHECK_RET(svm_fault_bounded(mem, 0), -EPERM);
+	CHECK_SYS(mprotect(mem, 64 * PAGE, PROT_NONE));
+	check_refused(mem, -EPERM, -EPERM);
+}
+
+#define GROUP	"/sys/fs/cgroup/gpusvm-kinds"
+
+/* Bytes of files that the processes of the group have brought to memory. */
+static unsigned long long group_file_bytes(void)
+{
+	FILE *file = fopen(GROUP "/memory.stat", "r");
+	unsigned long long bytes;
+	char name[64];
+
+	CHECK(file);
+	do
+		CHECK_EQ(fscanf(file, "%63s %llu", name, &bytes), 2);
+	while (strcmp(name, "file"));
+	fclose(file);
+	return bytes;
+}
+
+static void read_in_group(void *arg)
+{
+	size_t size = 512 * PAGE;
+	int fd = disk_file(size);
+	char *mem = map_file(fd, size, PROT_READ, MAP_SHARED);
+	unsigned long long before;
+
+	(void)arg;
+	CHECK_EQ(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+	CHECK_OK(file_write(GROUP "/cgroup.procs", "0"));
+	svm_open();
+	before = group_file_bytes();
+	for (size_t at = 0; at < size; at += PAGE)
+		CHECK_EQ(svm_value(mem + at), 0x0707070707070707);
+	/* The kernel adds up what processors have counted now and then. */
+	sleep_ms(patience(3) * 1000);
+	if (group_file_bytes() - before < size / 2)
+		FAIL("%llu bytes were charged", group_file_bytes() - before);
+}
+
+/* Who has a device read a file pays for its pages, as if he had read it himself. */
+static void file_charged(struct gpu *gpu)
+{
+	(void)gpu;
+	if (file_write("/sys/fs/cgroup/cgroup.subtree_control", "+memory"))
+		test_skip("no memory controller in the unified hierarchy of control groups");
+	CHECK_SYS(mkdir(GROUP, 0755));
+	test_join(test_fork(read_in_group, NULL));
+	while (rmdir(GROUP) && errno == EBUSY)
+		sleep_ms(10);
 }
 
 /* There is a mapping and nothing behind it: no try will ever change that. */
@@ -437,10 +524,51 @@ static void restless(struct gpu *gpu)
 	check_usable();
 }
 
+static void *drop_for_ever(void *arg)
+{
+	struct unrest *unrest = arg;
+
+	while (!atomic_load(&unrest->stop)) {
+		CHECK_SYS(madvise(unrest->mem, 16 * PAGE, MADV_DONTNEED));
+		usleep(50);
+	}
+	return NULL;
+}
+
+/* What is gone as soon as it has come is no bad address. */
+static void file_dropped_while_read(struct gpu *gpu)
+{
+	int fd = disk_file(16 * PAGE);
+	struct unrest unrest = {
+		.mem = map_file(fd, 16 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED),
+	};
+	double end = seconds_now() + brief_seconds();
+	unsigned int won = 0, lost = 0;
+	pthread_t thread;
+
+	(void)gpu;
+	svm_open();
+	CHECK_EQ(pthread_create(&thread, NULL, drop_for_ever, &unrest), 0);
+	while (seconds_now() < end || won + lost < 3) {
+		int err = svm_fault_bounded(unrest.mem, won % 2 ? READS : 0);
+
+		CHECK(!err || err == -EBUSY);
+		won += !err;
+		lost += !!err;
+	}
+	atomic_store(&unrest.stop, true);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	printf("# won %u, lost %u\n", won, lost);
+	CHECK_EQ(svm_value(unrest.mem + PAGE), 0x0707070707070707);
+	check_usable();
+}
+
 static const struct test tests[] = {
 	{ "shared-file", shared_file, NEED_ROOT, 0 },
 	{ "shared-memory", shared_memory, NEED_ROOT, 0 },
 	{ "private-file", private_file, NEED_ROOT, 0 },
+	{ "file-on-disk", file_on_disk, NEED_ROOT, 0 },
+	{ "file-charged", file_charged, NEED_ROOT, 0 },
 	{ "beyond-end", beyond_end, NEED_ROOT, 0 },
 	{ "read-only-file", read_only_file, NEED_ROOT, 0 },
 	{ "protected", protected, NEED_ROOT, 0 },
@@ -453,6 +581,7 @@ static const struct test tests[] = {
 	{ "guarded", guarded, NEED_ROOT, 0 },
 	{ "stack", stack, NEED_ROOT, 0 },
 	{ "restless", restless, NEED_ROOT, 0 },
+	{ "file-dropped-while-read", file_dropped_while_read, NEED_ROOT, 0 },
 };
 
 HARNESS_MAIN(tests)

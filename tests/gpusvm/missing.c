@@ -203,11 +203,46 @@ static void ends(struct gpu *gpu)
 	check_gone("live_ranges");
 }
 
+/* Threads of the kernel that wait for a page. */
+static unsigned int waiting_threads(void)
+{
+	FILE *pipe = popen("grep -lx gpusvm_slow /proc/[0-9]*/comm 2>/dev/null | wc -l", "r");
+	unsigned int count;
+
+	CHECK(pipe && fscanf(pipe, "%u", &count) == 1);
+	CHECK(pclose(pipe) >= 0);
+	return count;
+}
+
+/* Nobody waits any more, so nothing does on his behalf, or keeps his memory. */
+static void given_up(struct gpu *gpu)
+{
+	char *mem = mem_map(20 * PAGE, 9 * PAGE, MEM_SMALL);
+	pthread_t threads[20];
+	double end;
+
+	(void)gpu;
+	svm_open();
+	fault_file(mem, 20 * PAGE, UFFDIO_REGISTER_MODE_MISSING);
+	for (int i = 0; i < 20; i++)
+		CHECK_EQ(pthread_create(&threads[i], NULL, wait_for_ever, mem + i * PAGE), 0);
+	end = seconds_now() + patience(1);
+	while (waiting_threads() < 10 && seconds_now() < end)
+		sleep_ms(2);
+	for (int i = 0; i < 20; i++)
+		CHECK_EQ(pthread_join(threads[i], NULL), 0);
+	end = seconds_now() + patience(2);
+	while (waiting_threads() && seconds_now() < end)
+		sleep_ms(20);
+	CHECK_EQ(waiting_threads(), 0);
+}
+
 static const struct test tests[] = {
 	{ "delivered", delivered, NEED_ROOT, 0 },
 	{ "others-go-on", others_go_on, NEED_ROOT, 0 },
 	{ "write-protected", write_protected, NEED_ROOT, 0 },
 	{ "ends", ends, NEED_ROOT, 0 },
+	{ "given-up", given_up, NEED_ROOT, 0 },
 };
 
 HARNESS_MAIN(tests)
