@@ -9,6 +9,9 @@
 
 VARIANT=${VARIANT:-plain}
 PROGRAMS=(migrate holes life mirror)
+MOCK=(devices=2 vram_size=64M)
+STRESS=y
+WRAPPER=()
 THP=/sys/kernel/mm/transparent_hugepage
 KSM=/sys/kernel/mm/ksm
 GROUP=/sys/fs/cgroup/variant
@@ -32,6 +35,12 @@ prepare_preempt() {
 	command_line "preempt=$1"
 	expect_on /sys/kernel/debug/sched/preempt
 	grep -q "($1)" /sys/kernel/debug/sched/preempt || fail "preemption is $(</sys/kernel/debug/sched/preempt)"
+}
+
+# One processor, and nobody who has it loses it before he waits for something.
+prepare_alone() {
+	(($(nproc) == 1)) || fail "there are $(nproc) processors"
+	command_line preempt=none
 }
 
 prepare_rt() {
@@ -61,9 +70,10 @@ prepare_khugepaged() {
 	must sh -c "echo 100000 >$THP/khugepaged/pages_to_scan"
 }
 
-# What is alike is merged, in programs that say so; all that it scans costs time.
+# What is alike is merged, whether programs say so or not; all that it scans costs time.
 prepare_ksm() {
 	expect_on "$KSM/run"
+	"$TESTS/mergeable" true || skip "the kernel merges only what a program says"
 	must sh -c "echo 0 >$KSM/sleep_millisecs; echo 100000 >$KSM/pages_to_scan; echo 1 >$KSM/run"
 }
 
@@ -79,8 +89,24 @@ prepare_memcg() {
 	must sh -c "echo 64M >$GROUP/memory.max"
 }
 
+# What runs, and on which devices. A mock GPU has a DMA API of its own, unless it does DMA
+# for another device; bounce buffers are for moving memory only, not for using it in place.
+configure() {
+	case $VARIANT in
+	alone) PROGRAMS+=(threads crowd home) ;;
+	iommu) MOCK+=(dma_device=0000:00:1e.0) PROGRAMS=(dma migrate holes) ;;
+	swiotlb) MOCK+=(dma_device=0000:00:00.0) PROGRAMS=(dma) STRESS= ;;
+	ksm) WRAPPER=("$TESTS/mergeable") ;;
+	esac
+}
+
 test_prepare() {
 	"prepare_${VARIANT%%-*}" "${VARIANT#*-}"
+}
+
+# What a variant does meanwhile ends well if it really did something.
+test_disturbed() {
+	((DISTURBED == 0)) || fail "nothing came of it, see above"
 }
 
 prepare_compaction() {
@@ -104,7 +130,7 @@ disturb_compaction() {
 # cannot go this time is no mistake.
 disturb_hotunplug() {
 	local block gone=0 tries=0
-	trap 'echo "# of $tries blocks $gone went"; exit' TERM
+	trap 'echo "# of $tries blocks $gone went"; ((gone)); exit' TERM
 	prepare_hotunplug
 	while :; do
 		for block in "${BLOCKS[@]%/*}"; do
@@ -115,29 +141,50 @@ disturb_hotunplug() {
 	done
 }
 
+# The pages that were merged at one time, as a program that ends has none any more.
+disturb_ksm() {
+	local most=0 now
+	trap 'echo "# at most $most pages were shared"; ((most)); exit' TERM
+	while :; do
+		now=$(<"$KSM/pages_shared")
+		((most >= now)) || most=$now
+		sleep 0.2
+	done
+}
+
 run_programs() {
 	local program
 	if [[ -d $GROUP ]]; then
 		echo "$BASHPID" >"$GROUP/cgroup.procs"
 	fi
 	for program in "${PROGRAMS[@]}"; do
-		"$TESTS/$program"
+		"${WRAPPER[@]}" "$TESTS/$program"
 	done
-	"$TESTS/stress" "$((20 * TEST_SLOW))"
+	[[ -z $STRESS ]] || "${WRAPPER[@]}" "$TESTS/stress" "$((20 * TEST_SLOW))"
 }
 
-main() {
-	local results disturber=
-	results=$(run_tests prepare)
-	echo "$results"
-	[[ $results = 'ok '* ]] || return 0
-	load test_knobs=1 devices=2 vram_size=64M
+# run_disturbed: with what a variant does meanwhile, if it does anything.
+run_disturbed() {
+	local disturber=
 	if declare -F "disturb_$VARIANT" >/dev/null; then
 		"disturb_$VARIANT" &
 		disturber=$!
 	fi
 	(run_programs)
-	[[ -z $disturber ]] || { kill "$disturber"; wait "$disturber"; }
+	[[ $disturber ]] || return 0
+	kill "$disturber"
+	wait "$disturber" && DISTURBED=0 || DISTURBED=$?
+	run_tests disturbed
+}
+
+main() {
+	local results
+	results=$(run_tests prepare)
+	echo "$results"
+	[[ $results = 'ok '* ]] || return 0
+	configure
+	load test_knobs=1 "${MOCK[@]}"
+	run_disturbed
 	run_tests unload-after
 }
 
