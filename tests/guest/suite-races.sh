@@ -1,14 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 #
-# The threads and everything at once, in a build that waits between all stages of
-# migration, invalidation and teardown (src/delay.h): for scripts/check races, which
-# boots a machine with one. What hangs for 20 s is reported by the kernel.
+# Tests in which things happen at once, and everything at once, in a build that waits
+# between all stages of migration, invalidation and teardown (src/delay.h): for
+# scripts/check races, which boots a machine with one. What hangs for 20 s is reported by
+# the kernel.
 
 # shellcheck source=tests/guest/lib.sh
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 
-PROGRAMS=(family linked)
+PROGRAMS=(family linked shared devices home mirror atomics)
 
 test_hung_task_limit() {
 	[[ -e /proc/sys/kernel/hung_task_timeout_secs ]] || skip "the kernel does not look for tasks that hang"
