@@ -6,6 +6,7 @@
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
 
 #include <drm/drm_device.h>
@@ -62,6 +63,8 @@ struct mockgpu_knobs {
  * @pagemaps: how many drm_pagemaps there are, in use or not; 0 or 1
  * @vms_lock: protects @vms; see vm.c
  * @vms: the VMs
+ * @dying_vms: those that are no longer in @vms and may still have something mapped
+ * @dying_wait: where the last of them is waited for
  * @live_vms: how many there are now
  * @vm_serial: last number given to a VM
  * @queues_lock: protects @queues; see queue.c
@@ -95,6 +98,8 @@ struct mockgpu_device {
 	atomic_t pagemaps;
 	struct mutex vms_lock;		/* see vm.c */
 	struct list_head vms;
+	atomic_t dying_vms;
+	wait_queue_head_t dying_wait;
 	atomic_t live_vms;
 	atomic64_t vm_serial;
 	struct mutex queues_lock;	/* see queue.c */

@@ -149,6 +149,7 @@ static int mockgpu_drv_init(struct mockgpu_device *mdev)
 	INIT_LIST_HEAD(&mdev->populate_calls);
 	mutex_init(&mdev->vms_lock);
 	INIT_LIST_HEAD(&mdev->vms);
+	init_waitqueue_head(&mdev->dying_wait);
 	mutex_init(&mdev->queues_lock);
 	INIT_LIST_HEAD(&mdev->queues);
 	mutex_init(&mdev->buffers_lock);

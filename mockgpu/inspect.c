@@ -9,6 +9,7 @@
 #include <linux/debugfs.h>
 #include <linux/math64.h>
 #include <linux/module.h>
+#include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 
@@ -27,19 +28,18 @@ static int mockgpu_inspect_vms(struct seq_file *seq,
 					   struct mockgpu_vm *vm))
 {
 	struct mockgpu_device *mdev = seq->private;
-	struct mockgpu_vm *vm;
+	struct mockgpu_vm *vm = NULL;
 	int ret;
 
-	ret = mutex_lock_interruptible(&mdev->vms_lock);
-	if (ret)
-		return ret;
-	list_for_each_entry(vm, &mdev->vms, link) {
-		ret = show(seq, vm);
-		if (ret)
-			break;
+	while ((vm = mockgpu_vm_next(mdev, vm))) {
+		ret = signal_pending(current) ? -EINTR : show(seq, vm);
+		if (ret) {
+			mockgpu_vm_put(vm);
+			return ret;
+		}
+		cond_resched();
 	}
-	mutex_unlock(&mdev->vms_lock);
-	return ret;
+	return 0;
 }
 
 static int mockgpu_inspect_vm(struct seq_file *seq, struct mockgpu_vm *vm)

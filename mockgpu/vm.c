@@ -2,12 +2,14 @@
 /*
  * VMs and their ids.
  *
- * Locks: the lock inside of the xarray of a file, for looking up ids; nothing
- * is taken inside of it. mockgpu_device.vms_lock -> mockgpu_space.lock: the end of
- * a VM and that of the device's binding wait for each other.
+ * Locks: the lock inside of the xarray of a file, for looking up ids;
+ * mockgpu_device.vms_lock, for the list of a device. Nothing is taken inside of
+ * either: what others have to wait for is not for users to hold up. Whoever looks
+ * at all VMs has a reference on one at a time instead, which keeps it in the list.
  */
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <linux/wait.h>
 #include <linux/xarray.h>
 
 #include <drm/drm.h>
@@ -29,22 +31,34 @@
 /* How many files there were. */
 static atomic64_t mockgpu_clients;
 
-static void mockgpu_vm_free(struct kref *refs)
+/* It is not in the list any more; unbinding still waits for what it has mapped. */
+static void mockgpu_vm_free(struct mockgpu_vm *vm)
 {
-	struct mockgpu_vm *vm = container_of(refs, struct mockgpu_vm, refs);
 	struct mockgpu_device *mdev = vm->mdev;
 
 	mockgpu_bind_remove_all(&vm->svm);
-	mutex_lock(&mdev->vms_lock);
 	mockgpu_svm_clear(&vm->svm);
-	list_del(&vm->link);
-	mutex_unlock(&mdev->vms_lock);
+	if (atomic_dec_and_test(&mdev->dying_vms))
+		wake_up_all(&mdev->dying_wait);
 	mockgpu_svm_fini(&vm->svm);
 
 	atomic_dec(&mdev->live_vms);
 	mmdrop(vm->mm);
 	drm_pagemap_put(vm->dpagemap);
 	kfree(vm);
+}
+
+/* With vms_lock held: no VM with something mapped is neither in the list nor dying. */
+static void mockgpu_vm_release(struct kref *refs)
+{
+	struct mockgpu_vm *vm = container_of(refs, struct mockgpu_vm, refs);
+	struct mockgpu_device *mdev = vm->mdev;
+
+	list_del(&vm->link);
+	atomic_inc(&mdev->dying_vms);
+	mutex_unlock(&mdev->vms_lock);
+
+	mockgpu_vm_free(vm);
 }
 
 /**
@@ -67,7 +81,34 @@ void mockgpu_vm_get(struct mockgpu_vm *vm)
  */
 void mockgpu_vm_put(struct mockgpu_vm *vm)
 {
-	kref_put(&vm->refs, mockgpu_vm_free);
+	kref_put_mutex(&vm->refs, mockgpu_vm_release, &vm->mdev->vms_lock);
+}
+
+/**
+ * mockgpu_vm_next() - go through all VMs of a device
+ * @mdev: the device, to which the caller has a reference
+ * @vm: the VM before, of which the caller's reference goes; NULL for the first one
+ *
+ * Context: Process context, may sleep.
+ * Return: the next one, with a reference for the caller; NULL if there is none.
+ */
+struct mockgpu_vm *mockgpu_vm_next(struct mockgpu_device *mdev,
+				   struct mockgpu_vm *vm)
+{
+	struct mockgpu_vm *next;
+
+	mutex_lock(&mdev->vms_lock);
+	next = list_prepare_entry(vm, &mdev->vms, link);
+	next = list_next_entry(next, link);
+	if (list_entry_is_head(next, &mdev->vms, link))
+		next = NULL;
+	else
+		kref_get(&next->refs);
+	mutex_unlock(&mdev->vms_lock);
+
+	if (vm)
+		mockgpu_vm_put(vm);
+	return next;
 }
 
 /**
@@ -156,12 +197,11 @@ static struct mockgpu_vm *mockgpu_vm_create(struct mockgpu_device *mdev,
  */
 void mockgpu_vm_clear_all(struct mockgpu_device *mdev)
 {
-	struct mockgpu_vm *vm;
+	struct mockgpu_vm *vm = NULL;
 
-	mutex_lock(&mdev->vms_lock);
-	list_for_each_entry(vm, &mdev->vms, link)
+	while ((vm = mockgpu_vm_next(mdev, vm)))
 		mockgpu_svm_clear(&vm->svm);
-	mutex_unlock(&mdev->vms_lock);
+	wait_event(mdev->dying_wait, !atomic_read(&mdev->dying_vms));
 }
 
 /**

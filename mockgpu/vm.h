@@ -43,6 +43,8 @@ struct mockgpu_vm {
 struct mockgpu_vm *mockgpu_vm_lookup(struct drm_file *file, u32 id);
 void mockgpu_vm_get(struct mockgpu_vm *vm);
 void mockgpu_vm_put(struct mockgpu_vm *vm);
+struct mockgpu_vm *mockgpu_vm_next(struct mockgpu_device *mdev,
+				   struct mockgpu_vm *vm);
 void mockgpu_vm_clear_all(struct mockgpu_device *mdev);
 
 int mockgpu_vm_open_file(struct drm_device *drm, struct drm_file *file);

@@ -35,6 +35,8 @@
 #define SOON	3
 /* How often the driver waits a second for a page, and some more. */
 #define SEVERAL	15
+/* Threads of one process that wait at a time, so that the last one does not get on soon. */
+#define SHARERS	3
 /* How long a test may take. */
 #define SECONDS	60
 
@@ -473,6 +475,64 @@ static void file_silent_others(struct gpu *gpu)
 		CHECK(!is_over(&stall->job));
 }
 
+/* A thread that reads memory of a file by the device. */
+struct sharer {
+	const struct gpu *gpu;
+	uint32_t vm;
+	char *mem;
+};
+
+static void *read_shared(void *arg)
+{
+	struct sharer *sharer = arg;
+	uint64_t word;
+	int ret = gpu_read(sharer->gpu, sharer->vm, sharer->mem, 8, &word);
+
+	CHECK(!ret || ret == -EBUSY);
+	return NULL;
+}
+
+static void *destroy_shared(void *arg)
+{
+	struct sharer *sharer = arg;
+
+	CHECK_OK(gpu_vm_destroy(sharer->gpu, sharer->vm));
+	return NULL;
+}
+
+/*
+ * The end of a VM waits for those that share its ranges, and they wait for the file one
+ * after the other, a second each. Nobody else waits for either.
+ */
+static void file_silent_shared(struct gpu *gpu)
+{
+	struct server *server = server_new(MAP_SHARED);
+	struct sharer sharers[SHARERS] = { }, ends = { .gpu = gpu };
+	pthread_t threads[SHARERS], destroyer;
+	double end, start;
+
+	CHECK_OK(gpu_vm_create_with(gpu, MOCKGPU_VM_SHARED, &ends.vm));
+	CHECK_OK(gpu_vm_create_with(gpu, MOCKGPU_VM_SHARED, &sharers->vm));
+	for (unsigned int i = 0; i < SHARERS; i++) {
+		sharers[i] = (struct sharer){ gpu, sharers->vm, server->mem + i * PAGE };
+		CHECK(!pthread_create(&threads[i], NULL, read_shared, &sharers[i]));
+	}
+	wait_until_asked(server, 1);
+	CHECK(!pthread_create(&destroyer, NULL, destroy_shared, &ends));
+	end = seconds_now() + 3 * SHARERS;
+	do {
+		start = seconds_now();
+		test_join(test_fork(use_device, gpu));
+		check_time(start, SOON, "use of the device by another process");
+		read_fdinfo(gpu);
+		check_time(start, SOON, "fdinfo");
+	} while (seconds_now() < end);
+	server->answers = true;
+	for (unsigned int i = 0; i < SHARERS; i++)
+		CHECK(!pthread_join(threads[i], NULL));
+	CHECK(!pthread_join(destroyer, NULL));
+}
+
 /* What waits can be given up. */
 static void file_silent_destroy(struct gpu *gpu)
 {
@@ -725,6 +785,7 @@ static const struct test tests[] = {
 	{ "file-silent-access", file_silent_access, NEED_ROOT, SECONDS },
 	{ "file-silent-killed", file_silent_killed, NEED_ROOT, SECONDS },
 	{ "file-silent-others", file_silent_others, NEED_ROOT, SECONDS },
+	{ "file-silent-shared", file_silent_shared, NEED_ROOT, SECONDS },
 	{ "file-silent-moved", file_silent_moved, NEED_ROOT | NEED_VRAM, SECONDS },
 	{ "file-silent-destroy", file_silent_destroy, NEED_ROOT, SECONDS },
 	/* Last, as the harness does not follow. */
