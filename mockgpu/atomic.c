@@ -65,7 +65,7 @@ static int mockgpu_atomic_anywhere(struct mockgpu_vm *vm, unsigned long addr,
 		if (ret != -EBUSY || !mockgpu_exclusive_supported())
 			return ret;
 	}
-	ret = mockgpu_exclusive_get(&vm->svm, addr);
+	ret = mockgpu_exclusive_get(&vm->svm, addr, values);
 	switch (ret) {
 	case -ENOENT:
 		return mockgpu_svm_fault(&vm->svm, addr, true) ?: -EBUSY;

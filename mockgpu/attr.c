@@ -32,6 +32,7 @@ void mockgpu_attrs_init(struct mockgpu_attrs *attrs)
 
 	for (i = 0; i < MOCKGPU_ATTR_COUNT; i++)
 		mt_init(&attrs->trees[i]);
+	attrs->changes = 0;
 }
 
 /**
@@ -79,6 +80,7 @@ void mockgpu_attrs_look(struct mockgpu_attrs *attrs, unsigned long addr,
 
 	values->start = 0;
 	values->end = TASK_SIZE_MAX;
+	values->changes = attrs->changes;
 	for (i = 0; i < MOCKGPU_ATTR_COUNT; i++)
 		values->values[i] = mockgpu_attrs_look_at(&attrs->trees[i],
 							  addr, values);
@@ -99,6 +101,7 @@ int mockgpu_attrs_store(struct mockgpu_attrs *attrs,
 			enum drm_mockgpu_attr attr, unsigned long start,
 			unsigned long end, u64 value)
 {
+	WRITE_ONCE(attrs->changes, attrs->changes + 1);
 	return mtree_store_range(&attrs->trees[attr], start, end - 1,
 				 value ? xa_mk_value(value) : NULL,
 				 GFP_KERNEL_ACCOUNT);

@@ -13,11 +13,13 @@ struct drm_file;
 /**
  * struct mockgpu_attrs - what the user wants of parts of an address space
  * @trees: for each attribute, the ranges where it is not 0
+ * @changes: how often something else was wanted
  *
- * Under &mockgpu_space.lock.
+ * Changed under &mockgpu_space.lock; @changes may be read without.
  */
 struct mockgpu_attrs {
 	struct maple_tree trees[MOCKGPU_ATTR_COUNT];
+	unsigned long changes;
 };
 
 /**
@@ -25,11 +27,13 @@ struct mockgpu_attrs {
  * @values: by &enum drm_mockgpu_attr
  * @start: start of the range around it that has the same values
  * @end: its end
+ * @changes: &mockgpu_attrs.changes at that time
  */
 struct mockgpu_attr_values {
 	u64 values[MOCKGPU_ATTR_COUNT];
 	unsigned long start;
 	unsigned long end;
+	unsigned long changes;
 };
 
 void mockgpu_attrs_init(struct mockgpu_attrs *attrs);

@@ -8,10 +8,11 @@
  * means to take it away from the device.
  *
  * Locks: mockgpu_exclusives.lock -> mmap_lock -> page lock -> mockgpu_exclusive.lock
- * -> that of the MMU for flushes; mockgpu_exclusives.lock -> mockgpu_svm.binds_lock.
+ * -> that of the MMU for flushes; mockgpu_exclusives.lock -> mockgpu_svm.binds_lock;
+ * mockgpu_space.lock, with which attributes change -> mockgpu_exclusives.lock.
  * The notifier comes from reclaim as well, and takes the last two of the first line:
- * nothing is allocated inside of them. Notifiers are added and removed with only the
- * first lock held.
+ * nothing is allocated inside of them. Notifiers are added and removed with none but
+ * these two held.
  */
 #include <linux/dma-mapping.h>
 #include <linux/hmm.h>
@@ -366,22 +367,33 @@ static int mockgpu_exclusive_get_locked(struct mockgpu_svm *svm,
 	return ret;
 }
 
+/* Who binds a buffer or wants something else drops what there is of them after that. */
+static bool mockgpu_exclusive_is_late(struct mockgpu_svm *svm,
+				      unsigned long addr,
+				      const struct mockgpu_attr_values *values)
+{
+	return mockgpu_bind_covers(svm, addr) ||
+	       READ_ONCE(svm->space->attrs.changes) != values->changes;
+}
+
 /**
  * mockgpu_exclusive_get() - give the device a page for atomic operations
  * @svm: the mirror; the caller has a user reference on its address space
  * @addr: user address
+ * @values: what is wanted there, and allows it
  *
  * When it returns, the device may already have lost the page again.
  *
  * Context: Process context, may sleep, no lock held.
- * Return: 0, -EFAULT no mapping or no permission, -EBUSY others want it, too, or a
- * buffer is bound there by now,
+ * Return: 0, -EFAULT no mapping or no permission, -EBUSY others want it, too, a buffer
+ * is bound there by now, or something else is wanted,
  * -E2BIG it has to be moved: it is a huge page and this kernel cannot give those, or in
  * coherent VRAM, -ENOENT somebody has to provide it first, which may take long,
  * -EOPNOTSUPP not with such memory or not on this kernel, -ENOMEM, -EINTR the caller was
  * killed.
  */
-int mockgpu_exclusive_get(struct mockgpu_svm *svm, unsigned long addr)
+int mockgpu_exclusive_get(struct mockgpu_svm *svm, unsigned long addr,
+			  const struct mockgpu_attr_values *values)
 {
 	int ret;
 
@@ -392,9 +404,10 @@ int mockgpu_exclusive_get(struct mockgpu_svm *svm, unsigned long addr)
 	ret = mutex_lock_killable(&svm->exclusives.lock);
 	if (ret)
 		return ret;
-	/* Who binds a buffer drops what there is of them after that. */
-	ret = mockgpu_bind_covers(svm, addr) ? -EBUSY :
-	      mockgpu_exclusive_get_locked(svm, PAGE_ALIGN_DOWN(addr));
+	if (mockgpu_exclusive_is_late(svm, addr, values))
+		ret = -EBUSY;
+	else
+		ret = mockgpu_exclusive_get_locked(svm, PAGE_ALIGN_DOWN(addr));
 	mutex_unlock(&svm->exclusives.lock);
 	return ret;
 }
@@ -405,7 +418,7 @@ int mockgpu_exclusive_get(struct mockgpu_svm *svm, unsigned long addr)
  * @start: user address
  * @end: user address
  *
- * Context: Process context, may sleep; no lock held.
+ * Context: Process context, may sleep; no lock held but that of the address space.
  */
 void mockgpu_exclusives_drop(struct mockgpu_svm *svm, unsigned long start,
 			     unsigned long end)

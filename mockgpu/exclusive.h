@@ -6,6 +6,7 @@
 #include <linux/types.h>
 #include <linux/xarray.h>
 
+struct mockgpu_attr_values;
 struct mockgpu_svm;
 
 /**
@@ -24,7 +25,8 @@ struct mockgpu_exclusives {
 
 bool mockgpu_exclusive_supported(void);
 void mockgpu_exclusives_init(struct mockgpu_exclusives *exclusives);
-int mockgpu_exclusive_get(struct mockgpu_svm *svm, unsigned long addr);
+int mockgpu_exclusive_get(struct mockgpu_svm *svm, unsigned long addr,
+			  const struct mockgpu_attr_values *values);
 void mockgpu_exclusives_drop(struct mockgpu_svm *svm, unsigned long start,
 			     unsigned long end);
 

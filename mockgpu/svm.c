@@ -102,6 +102,19 @@ void mockgpu_svm_clear(struct mockgpu_svm *svm)
 	mockgpu_space_clear(svm->space, svm);
 }
 
+/* Of all VMs that share the address space, as they share what is wanted of it. */
+static void mockgpu_svm_drop_exclusives(struct mockgpu_space *space,
+					unsigned long start, unsigned long end)
+{
+	unsigned int seat;
+
+	lockdep_assert_held(&space->lock);
+
+	for (seat = 0; seat < space->count; seat++)
+		if (space->seats[seat])
+			mockgpu_exclusives_drop(space->seats[seat], start, end);
+}
+
 /**
  * mockgpu_svm_set_attr() - from now on something else is wanted of a range
  * @svm: the mirror
@@ -126,9 +139,9 @@ int mockgpu_svm_set_attr(struct mockgpu_svm *svm, enum drm_mockgpu_attr attr,
 		return ret;
 	mockgpu_svm_forget(svm, start, end);
 	ret = mockgpu_attrs_store(&svm->space->attrs, attr, start, end, value);
-	mutex_unlock(&svm->space->lock);
 	if (attr == MOCKGPU_ATTR_ATOMIC || attr == MOCKGPU_ATTR_READ_ONLY)
-		mockgpu_exclusives_drop(svm, start, end);
+		mockgpu_svm_drop_exclusives(svm->space, start, end);
+	mutex_unlock(&svm->space->lock);
 	return ret;
 }
 

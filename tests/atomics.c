@@ -18,6 +18,7 @@
 
 #define JOBS	8
 #define ADDS	500
+#define VALUE	0x2545f4914f6cdd1dULL
 
 static const char no_exclusive[] = "the kernel cannot give a device pages for itself";
 
@@ -219,6 +220,31 @@ static void exclusive_dropped(struct gpu *gpu)
 	for (; seconds_now() < end; rounds++)
 		drop_while_taken(&area, queue, random_next(&random) % 20000);
 	printf("# %llu rounds\n", (unsigned long long)rounds);
+}
+
+/* What is wanted of an address is so in all VMs that share it, and at once. */
+static void exclusive_shared(struct gpu *gpu)
+{
+	struct area area, other;
+	uint32_t queue;
+
+	if (!takes_pages(gpu))
+		test_skip("pages are not taken here");
+	area = area_new(gpu, 4 * PAGE, 0, MEM_SMALL);
+	memset(area.mem, 0, area.size);
+	other = area;
+	CHECK_OK(gpu_vm_create_with(gpu, MOCKGPU_VM_SHARED, &area.vm));
+	CHECK_OK(gpu_vm_create_with(gpu, MOCKGPU_VM_SHARED, &other.vm));
+	CHECK_OK(set_mode(&area, MOCKGPU_ATOMIC_SYSTEM));
+	queue = queue_new(gpu, other.vm);
+	CHECK_OK(job_do(gpu, queue, cmd_add(area.mem, 1, NULL)));
+	CHECK_OK(area_set_attr(&area, MOCKGPU_ATTR_READ_ONLY, 1));
+	CHECK_RET(job_do(gpu, queue, cmd_fill(area.mem, 8, VALUE)), -EFAULT);
+	CHECK_OK(area_set_attr(&area, MOCKGPU_ATTR_READ_ONLY, 0));
+	CHECK_OK(job_do(gpu, queue, cmd_add(area.mem, 1, NULL)));
+	CHECK_OK(set_mode(&area, MOCKGPU_ATOMIC_NONE));
+	CHECK_RET(job_do(gpu, queue, cmd_add(area.mem, 1, NULL)), -EACCES);
+	CHECK_EQ(*(volatile uint64_t *)area.mem, 2);
 }
 
 /* Pages that come and go, and the jobs that use them meanwhile. */
@@ -527,6 +553,7 @@ static const struct test tests[] = {
 	{ "system", system_wide, 0, 0 },
 	{ "exclusive", exclusive, NEED_ROOT, 0 },
 	{ "exclusive-dropped", exclusive_dropped, 0, 0 },
+	{ "exclusive-shared", exclusive_shared, 0, 0 },
 	{ "exclusive-and-mode", exclusive_and_mode, 0, 0 },
 	{ "exclusive-many", exclusive_many, 0, 0 },
 	{ "two-devices", two_devices, NEED_TWO_DEVICES, 0 },
