@@ -238,9 +238,16 @@ static int mockgpu_exclusive_look(struct mockgpu_exclusive *exclusive,
 }
 
 /*
- * What a file or another process has to provide may take as long as they like, and
- * is not waited for here.
+ * Core mm takes a page only after a fault of its own, and waits in that for a file as
+ * long as it takes, with mmap_lock held. It may have to even for the process's own copy
+ * of a page, as another thread can let go of that in between.
  */
+static bool mockgpu_exclusive_may_take(const struct vm_area_struct *vma)
+{
+	return vma_is_anonymous(vma);
+}
+
+/* What another process has to provide may take as long as it likes: no wait here. */
 static int mockgpu_exclusive_may_prepare(struct mockgpu_exclusive *exclusive)
 {
 	const unsigned long needed = HMM_PFN_VALID | HMM_PFN_WRITE;
@@ -251,9 +258,9 @@ static int mockgpu_exclusive_may_prepare(struct mockgpu_exclusive *exclusive)
 
 	if (!vma)
 		return -EFAULT;
-	if (vma->vm_flags & VM_SHARED)
+	if (!mockgpu_exclusive_may_take(vma))
 		return -EOPNOTSUPP;
-	if (!vma->vm_file && !userfaultfd_armed(vma))
+	if (!userfaultfd_armed(vma))
 		return 0;
 	ret = mockgpu_exclusive_look(exclusive, &pfn);
 	if (ret)
@@ -302,13 +309,17 @@ static struct page *mockgpu_exclusive_take(struct mockgpu_exclusive *exclusive)
 {
 	struct mockgpu_svm *svm = exclusive->svm;
 	struct mm_struct *mm = svm->space->base.mm;
-	struct page *page;
+	/* If something else is mapped there by now, the next attempt sees to it. */
+	struct page *page = ERR_PTR(-EBUSY);
+	struct vm_area_struct *vma;
 	int ret;
 
 	ret = mmap_read_lock_killable(mm);
 	if (ret)
 		return ERR_PTR(ret);
-	page = gsb_make_exclusive(mm, exclusive->addr, svm);
+	vma = vma_lookup(mm, exclusive->addr);
+	if (vma && mockgpu_exclusive_may_take(vma))
+		page = gsb_make_exclusive(mm, exclusive->addr, svm);
 	mmap_read_unlock(mm);
 	return page;
 }
