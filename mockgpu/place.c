@@ -104,7 +104,11 @@ int mockgpu_place_for_atomics(struct mockgpu_vm *vm, unsigned long addr)
 	int ret;
 
 	ret = mockgpu_svm_look_attr(&vm->svm, addr, &values);
-	return ret ?: mockgpu_place_around(vm, addr, &values, true);
+	if (ret)
+		return ret;
+	ret = mockgpu_place_around(vm, addr, &values, true);
+	/* Something around is not mapped; if it is @addr, that is for others to say. */
+	return ret == -ENOENT ? 0 : ret;
 }
 
 /*

@@ -511,6 +511,33 @@ static void bound_after_exclusive(struct gpu *gpu)
 	CHECK_EQ(*(volatile uint64_t *)own, 8);
 }
 
+/* Memory of which there is but a half. */
+static void check_hole(struct gpu *gpu, uint64_t mode)
+{
+	struct area area = area_new(gpu, HUGE_PAGE, 0, MEM_SMALL);
+	uint32_t queue = queue_new(gpu, area.vm);
+	char *hole = area.mem + area.size / 2;
+
+	memset(area.mem, 0, area.size);
+	CHECK_OK(set_mode(&area, mode));
+	CHECK_SYS(munmap(hole, area.size / 2));
+	CHECK_OK(job_do(gpu, queue, cmd_add(area.mem, 1, NULL)));
+	CHECK_OK(job_do(gpu, queue, cmd_add(hole - 8, 1, NULL)));
+	CHECK_RET(job_do(gpu, queue, cmd_add(hole, 1, NULL)), -EFAULT);
+	CHECK_EQ(*(uint64_t *)area.mem, 1);
+	CHECK_EQ(*(uint64_t *)(hole - 8), 1);
+	CHECK_OK(gpu_queue_destroy(gpu, queue));
+}
+
+static void beside_hole(struct gpu *gpu)
+{
+	check_hole(gpu, MOCKGPU_ATOMIC_ANY);
+	if (gpu_has_vram(gpu))
+		check_hole(gpu, MOCKGPU_ATOMIC_DEVICE);
+	if (offers_system(gpu))
+		check_hole(gpu, MOCKGPU_ATOMIC_SYSTEM);
+}
+
 static void none(struct gpu *gpu)
 {
 	struct area area = word_new(gpu, MOCKGPU_ATOMIC_NONE);
@@ -559,6 +586,7 @@ static const struct test tests[] = {
 	{ "two-devices", two_devices, NEED_TWO_DEVICES, 0 },
 	{ "shared-memory", shared_memory, 0, 0 },
 	{ "file", file, 0, 0 },
+	{ "beside-hole", beside_hole, 0, 0 },
 	{ "bound", bound, 0, 0 },
 	{ "bound-after-exclusive", bound_after_exclusive, 0, 0 },
 };

@@ -449,8 +449,9 @@ struct drm_mockgpu_sync {
  * is wanted there, -EBADMSG a COMPARE
  * found a difference, -ETIMEDOUT a wait was in vain, -ETIME the time of the job
  * was over, -ECANCELED the queue was cancelled, -EIO the device caught a bad
- * address, -EOPNOTSUPP it would get a copy of the memory (a bounce buffer),
- * -ENOMEM, -ENODEV the device is gone.
+ * address, -EOPNOTSUPP it would get a copy of the memory (a bounce buffer) or the
+ * memory is of a kind that allows no atomic operation, -ENOSPC an atomic operation is
+ * wanted in VRAM, which is full, -ENOMEM, -ENODEV the device is gone.
  */
 struct drm_mockgpu_result {
 	__u32 done;
