@@ -11,7 +11,6 @@
 #include <linux/sizes.h>
 
 #include <drm/drm.h>
-#include <drm/drm_drv.h>
 #include <drm/mockgpu_drm.h>
 
 #include "args.h"
@@ -160,18 +159,6 @@ static int mockgpu_prefetch_piece(struct mockgpu_place *place, u32 location)
 	return ret ?: mapped;
 }
 
-static int mockgpu_prefetch_bound(struct mockgpu_place *place, u32 location)
-{
-	int idx, ret;
-
-	if (!drm_dev_enter(&place->vm->mdev->drm, &idx))
-		return -ENODEV;
-	ret = mockgpu_prefetch_piece(place, location);
-	drm_dev_exit(idx);
-
-	return ret;
-}
-
 static bool mockgpu_prefetch_goes_on(int error)
 {
 	return !error || error == -EBUSY || error == -EFAULT;
@@ -195,7 +182,7 @@ static int mockgpu_prefetch_run(struct mockgpu_vm *vm,
 			return first ?: ret;
 		if (place.start > pos)
 			first = first ?: -ENOENT;
-		ret = mockgpu_prefetch_bound(&place, args->location);
+		ret = mockgpu_prefetch_piece(&place, args->location);
 		first = first ?: ret;
 		if (!mockgpu_prefetch_goes_on(ret))
 			return ret;

@@ -10,9 +10,14 @@
  * When VRAM is full, what others have there goes, but nothing that the same
  * command has just brought: a range that is larger than VRAM does not fit.
  *
+ * While the SVM module calls back the device cannot be unbound, nor can any other of
+ * the machine: the callback returns after a while, and the command calls again for
+ * the rest.
+ *
  * Locks: mmap_lock (read) -> mockgpu_device.populate_lock, a leaf for the list
  * of running commands.
  */
+#include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -35,11 +40,13 @@
 
 /* How often room that was made may be taken by others. */
 #define MOCKGPU_POPULATE_ROUNDS	8
+/* How long a command goes on at a time, if there is more than one piece to do. */
+#define MOCKGPU_POPULATE_TURN	(HZ / 10)
 
 /*
  * A command that is running; nobody but its own task uses it. @firm says that it
  * wants room more than others do who came but moments ago; @wanted is how many
- * pages there was no room for.
+ * pages there was no room for. It has come as far as @pos.
  */
 struct mockgpu_populate_call {
 	struct list_head link;
@@ -48,6 +55,7 @@ struct mockgpu_populate_call {
 	u64 vm_serial;
 	bool partial;
 	bool firm;
+	unsigned long pos;
 	unsigned long wanted;
 	struct mockgpu_mirror mirror;
 	struct drm_pagemap_migrate_report total;
@@ -55,7 +63,8 @@ struct mockgpu_populate_call {
 
 /*
  * What the callback is doing; @call is NULL when it was not our ioctl. What
- * comes of a piece is in @report, what came of those before in @total.
+ * comes of a piece is in @report, what came of those before in @total. It is to
+ * end at @deadline, if it has a call to go on for it.
  */
 struct mockgpu_populate {
 	struct drm_pagemap *dpagemap;
@@ -63,6 +72,7 @@ struct mockgpu_populate {
 	struct mm_struct *mm;
 	struct mockgpu_populate_call *call;
 	bool partial;
+	unsigned long deadline;
 	struct drm_pagemap_migrate_details details;
 	struct drm_pagemap_migrate_report report;
 	struct drm_pagemap_migrate_report total;
@@ -259,30 +269,45 @@ static int mockgpu_populate_step(struct mockgpu_populate *populate,
 	return ret;
 }
 
-/* Returns the first error that counts; of a partial one -EBUSY does not. */
+static bool mockgpu_populate_is_due(const struct mockgpu_populate *populate)
+{
+	return populate->call && time_after(jiffies, populate->deadline);
+}
+
+/*
+ * Moves *@addr to behind what was done. Returns the first error that counts; of a
+ * partial one -EBUSY does not.
+ */
 static int mockgpu_populate_range(struct mockgpu_populate *populate,
-				  unsigned long start, unsigned long end)
+				  unsigned long *addr, unsigned long end)
 {
 	int ret, first = 0;
 
-	while (start < end) {
+	do {
 		if (fatal_signal_pending(current))
 			return -EINTR;
 
-		ret = mockgpu_populate_step(populate, &start, end);
+		ret = mockgpu_populate_step(populate, addr, end);
 		if (!mockgpu_populate_goes_on(ret))
 			return ret;
 		if (ret != -EBUSY || !populate->partial)
 			first = first ?: ret;
 		cond_resched();
-	}
+	} while (*addr < end && !mockgpu_populate_is_due(populate));
 	return first;
 }
 
-static bool mockgpu_populate_was_futile(const struct mockgpu_populate *populate)
+static void mockgpu_populate_add(struct drm_pagemap_migrate_report *total,
+				 const struct drm_pagemap_migrate_report *part)
 {
-	const struct drm_pagemap_migrate_report *total = &populate->total;
+	total->moved += part->moved;
+	total->resident += part->resident;
+	total->stayed += part->stayed;
+}
 
+static bool
+mockgpu_populate_was_futile(const struct drm_pagemap_migrate_report *total)
+{
 	return total->stayed && !total->moved && !total->resident;
 }
 
@@ -293,6 +318,8 @@ static bool mockgpu_populate_was_futile(const struct mockgpu_populate *populate)
  * @end: end of the range, likewise
  * @mm: the address space
  * @timeslice_ms: how long pages stay at least
+ *
+ * If it is for a command of ours, it may return before all is done.
  *
  * Context: Process context, may sleep, mmap_lock of @mm held for reading.
  * Return: 0, -ENOENT or -EBUSY when some could not be moved, -ENOSPC, -ENOMEM,
@@ -308,6 +335,7 @@ int mockgpu_populate_mm(struct drm_pagemap *dpagemap, unsigned long start,
 		.mdev = mdev,
 		.mm = mm,
 		.call = mockgpu_populate_find_call(mdev),
+		.deadline = jiffies + MOCKGPU_POPULATE_TURN,
 		.details.timeslice_ms = timeslice_ms,
 	};
 	int ret;
@@ -315,10 +343,13 @@ int mockgpu_populate_mm(struct drm_pagemap *dpagemap, unsigned long start,
 	populate.partial = populate.call && populate.call->partial;
 	mockgpu_provider_ask(&populate.details, populate.partial,
 			     &populate.report);
-	ret = mockgpu_populate_range(&populate, start, end);
-	if (populate.call)
-		populate.call->total = populate.total;
-	if (!ret && mockgpu_populate_was_futile(&populate))
+	ret = mockgpu_populate_range(&populate, &start, end);
+	if (populate.call) {
+		populate.call->pos = start;
+		mockgpu_populate_add(&populate.call->total, &populate.total);
+		return ret;
+	}
+	if (!ret && mockgpu_populate_was_futile(&populate.total))
 		ret = -EBUSY;
 	return ret;
 }
@@ -357,6 +388,27 @@ static void mockgpu_populate_end_call(struct mockgpu_device *mdev,
 	spin_unlock(&mdev->populate_lock);
 }
 
+/* Returns the first error that counts. */
+static int mockgpu_populate_in_turns(struct mockgpu_vm *vm,
+				     struct mockgpu_populate_call *call,
+				     unsigned long end, unsigned long keep_ms)
+{
+	int ret, first = 0;
+
+	do {
+		ret = drm_pagemap_populate_mm(vm->dpagemap, call->pos, end,
+					      vm->mm, keep_ms);
+		if (!mockgpu_populate_goes_on(ret))
+			return ret;
+		first = first ?: ret;
+		cond_resched();
+	} while (call->pos < end);
+
+	if (!first && mockgpu_populate_was_futile(&call->total))
+		first = -EBUSY;
+	return first;
+}
+
 static int mockgpu_populate_call(struct mockgpu_vm *vm,
 				 struct mockgpu_populate_call *call,
 				 struct drm_mockgpu_populate *args)
@@ -366,6 +418,7 @@ static int mockgpu_populate_call(struct mockgpu_vm *vm,
 	int ret;
 
 	call->task = current;
+	call->pos = args->addr;
 	call->vm_serial = vm->serial;
 	call->partial = args->flags & MOCKGPU_POPULATE_PARTIAL;
 	ret = mockgpu_mirror_open(&call->mirror, vm->mm, args->addr, end);
@@ -373,8 +426,7 @@ static int mockgpu_populate_call(struct mockgpu_vm *vm,
 		return ret;
 
 	mockgpu_populate_begin_call(mdev, call);
-	ret = drm_pagemap_populate_mm(vm->dpagemap, args->addr, end, vm->mm,
-				      args->timeslice_ms);
+	ret = mockgpu_populate_in_turns(vm, call, end, args->timeslice_ms);
 	mockgpu_populate_end_call(mdev, call);
 
 	args->moved = call->total.moved;

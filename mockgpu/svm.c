@@ -9,6 +9,8 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
+#include <drm/drm_drv.h>
+
 #include "atomic.h"
 #include "bind.h"
 #include "device.h"
@@ -483,6 +485,20 @@ int mockgpu_svm_fault(struct mockgpu_svm *svm, unsigned long addr, bool write)
 	return mockgpu_svm_get(svm, &want);
 }
 
+/* While this runs no device of the machine can go away; in between it can. */
+static int mockgpu_svm_get_bound(struct mockgpu_svm *svm,
+				 struct mockgpu_want *want)
+{
+	int idx, ret;
+
+	if (!drm_dev_enter(&svm->mdev->drm, &idx))
+		return -ENODEV;
+	ret = mockgpu_svm_get(svm, want);
+	drm_dev_exit(idx);
+
+	return ret;
+}
+
 /**
  * mockgpu_svm_map() - have the device ready to read a range
  * @svm: the mirror; the caller has a user reference on its address space
@@ -491,7 +507,7 @@ int mockgpu_svm_fault(struct mockgpu_svm *svm, unsigned long addr, bool write)
  * @home: bring it to system memory before, as far as that is possible
  *
  * Context: Process context, may sleep, no lock held.
- * Return: as mockgpu_svm_fault().
+ * Return: as mockgpu_svm_fault(), or -ENODEV the device is gone.
  */
 int mockgpu_svm_map(struct mockgpu_svm *svm, unsigned long start,
 		    unsigned long end, bool home)
@@ -500,7 +516,7 @@ int mockgpu_svm_map(struct mockgpu_svm *svm, unsigned long start,
 	int ret = 0;
 
 	while (want.addr < end && !ret) {
-		ret = mockgpu_svm_get(svm, &want);
+		ret = mockgpu_svm_get_bound(svm, &want);
 		want.addr = want.end;
 	}
 	return ret;

@@ -53,6 +53,8 @@
 struct server {
 	/* Reads are answered from now on, also those of before. */
 	volatile bool answers;
+	/* Until then they are answered one by one, each after so long; 0: none is. */
+	volatile unsigned int pause_ms;
 	/* So many reads fail first. */
 	volatile unsigned int fail;
 	/* Reads so far. */
@@ -155,13 +157,26 @@ static void note_read(struct server *server, uint64_t unique, const void *args)
 	};
 }
 
+static void answer_read(const struct server *server)
+{
+	const struct wanted *last = &wanted[--wanted_count];
+
+	answer(server, last->unique, (char *)server->words + last->offset, last->size);
+}
+
+/* Those that are due. */
 static void answer_reads(const struct server *server)
 {
-	for (; wanted_count; wanted_count--) {
-		const struct wanted *last = &wanted[wanted_count - 1];
+	static double due;
 
-		answer(server, last->unique, (char *)server->words + last->offset, last->size);
-	}
+	while (server->answers && wanted_count)
+		answer_read(server);
+	if (!wanted_count || !server->pause_ms)
+		due = 0;
+	else if (!due)
+		due = seconds_now() + server->pause_ms / 1000.;
+	else if (seconds_now() >= due)
+		answer_read(server), due = 0;
 }
 
 static void handle(struct server *server, const struct fuse_in_header *header)
@@ -204,8 +219,7 @@ static void serve(void *arg)
 		if (poll(&poll_fd, 1, 5) > 0 &&
 		    read(server->device, request, sizeof(request)) > 0)
 			handle(server, (struct fuse_in_header *)request);
-		if (server->answers)
-			answer_reads(server);
+		answer_reads(server);
 		if (poll_fd.revents & POLLERR)
 			_exit(0);
 	}
@@ -629,6 +643,34 @@ static void file_silent_unbind(struct gpu *gpu)
 	CHECK_OK(device_bind(gpu->index));
 }
 
+static void *prefetch_file(void *arg)
+{
+	area_prefetch(arg, MOCKGPU_PREFER_SYSTEM);
+	return NULL;
+}
+
+/* No page of it takes long, but all of them together do. */
+static void file_slow_unbind(struct gpu *gpu)
+{
+	struct server *server = server_new(MAP_SHARED);
+	struct area area = { .gpu = gpu, .mem = server->mem, .size = FILE_SIZE };
+	pthread_t thread;
+	double start;
+
+	CHECK_SYS(madvise(area.mem, area.size, MADV_RANDOM));
+	server->pause_ms = 900;
+	area.vm = vm_new(gpu);
+	CHECK(!pthread_create(&thread, NULL, prefetch_file, &area));
+	wait_until_asked(server, 2);
+	start = seconds_now();
+	if (device_unbind(!gpu->index))
+		test_skip("the device is not of the platform");
+	check_time(start, SEVERAL, "unbinding of another device");
+	CHECK_OK(device_bind(!gpu->index));
+	server->answers = true;
+	CHECK(!pthread_join(thread, NULL));
+}
+
 /* Ordinary pages, and behind them as many that only the process may see. */
 struct secret {
 	struct area area, open, hidden;
@@ -790,6 +832,7 @@ static const struct test tests[] = {
 	{ "file-silent-destroy", file_silent_destroy, NEED_ROOT, SECONDS },
 	/* Last, as the harness does not follow. */
 	{ "file-silent-unbind", file_silent_unbind, NEED_ROOT | NEED_TWO_DEVICES, SECONDS },
+	{ "file-slow-unbind", file_slow_unbind, NEED_ROOT | NEED_TWO_DEVICES, SECONDS },
 	{ "file-failing", file_failing, NEED_ROOT, SECONDS },
 };
 
