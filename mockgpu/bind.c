@@ -192,7 +192,7 @@ void mockgpu_bind_zap(struct mockgpu_buffer *buffer)
  * @svm: the mirror of the VM
  * @seen: see mockgpu_hw_mmu_mark()
  *
- * Context: Process context, may sleep; mockgpu_device.vms_lock held.
+ * Context: Process context, may sleep; the caller has a reference to the VM.
  * Return: 0 or -ENOMEM.
  */
 int mockgpu_bind_mark(struct mockgpu_svm *svm, struct xarray *seen)

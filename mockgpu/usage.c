@@ -6,12 +6,17 @@
  * a file nor to a VM: of all files with VMs of an address space, the one with the
  * oldest VM tells all of it, and the others nothing. So it is told once. Buffers are
  * told by each file that has a handle, and say if there can be several.
+ *
+ * Locks: mockgpu_device.vms_lock, only to find the VMs, so that who creates or
+ * destroys some does not wait while their pages are counted.
  */
 #include <linux/bitmap.h>
 #include <linux/compiler.h>
 #include <linux/idr.h>
+#include <linux/sched.h>
 #include <linux/seq_file.h>
 #include <linux/sizes.h>
+#include <linux/slab.h>
 #include <linux/xarray.h>
 
 #include <drm/drm_file.h>
@@ -30,29 +35,87 @@
 #include "usage.h"
 #include "vm.h"
 
-static bool mockgpu_usage_tells(struct mockgpu_device *mdev,
-				const struct mockgpu_vm *vm)
+/*
+ * An address space of which the file tells the memory; @seen says which of it counts
+ * no more.
+ */
+struct mockgpu_usage_space {
+	struct xarray seen;
+};
+
+/*
+ * What the file tells of: @spaces is by address of the mm, with a value instead of a
+ * struct where another file tells it, and @vms are those of such spaces, with
+ * references.
+ */
+struct mockgpu_usage_walk {
+	u64 client;
+	struct xarray spaces;
+	struct xarray vms;
+	unsigned long vm_count;
+};
+
+static struct mockgpu_usage_space *
+mockgpu_usage_look(struct mockgpu_usage_walk *walk, const struct mm_struct *mm)
 {
-	const struct mockgpu_vm *older;
+	void *entry = xa_load(&walk->spaces, (unsigned long)mm);
 
-	lockdep_assert_held(&mdev->vms_lock);
-
-	list_for_each_entry(older, &mdev->vms, link)
-		if (older->mm == vm->mm)
-			return older == vm;
-	return false;
+	return xa_is_value(entry) ? NULL : entry;
 }
 
-static unsigned long mockgpu_usage_vram(struct mockgpu_device *mdev,
-					const struct mm_struct *mm)
+/* For the oldest VM of an address space. */
+static int mockgpu_usage_add_space(struct mockgpu_usage_walk *walk,
+				   const struct mockgpu_vm *vm)
 {
-	struct mockgpu_alloc *alloc = NULL;
-	unsigned long npages = 0;
+	struct mockgpu_usage_space *space = NULL;
+	int ret;
 
-	while ((alloc = mockgpu_heap_next(&mdev->heap, alloc)))
-		if (alloc->devmem.mm == mm)
-			npages += alloc->npages;
-	return npages;
+	if (vm->client == walk->client) {
+		space = kzalloc(sizeof(*space), GFP_KERNEL);
+		if (!space)
+			return -ENOMEM;
+		xa_init(&space->seen);
+	}
+	ret = xa_err(xa_store(&walk->spaces, (unsigned long)vm->mm,
+			      space ?: xa_mk_value(0), GFP_KERNEL));
+	if (ret)
+		kfree(space);
+	return ret;
+}
+
+static int mockgpu_usage_add_vm(struct mockgpu_usage_walk *walk,
+				struct mockgpu_vm *vm)
+{
+	int ret = 0;
+
+	if (!xa_load(&walk->spaces, (unsigned long)vm->mm))
+		ret = mockgpu_usage_add_space(walk, vm);
+	if (ret || !mockgpu_usage_look(walk, vm->mm))
+		return ret;
+
+	ret = xa_err(xa_store(&walk->vms, walk->vm_count, vm, GFP_KERNEL));
+	if (ret)
+		return ret;
+	mockgpu_vm_get(vm);
+	walk->vm_count++;
+	return 0;
+}
+
+/* Without memory for it less is told. */
+static void mockgpu_usage_begin(struct mockgpu_device *mdev,
+				struct mockgpu_usage_walk *walk)
+{
+	struct mockgpu_vm *vm;
+
+	xa_init(&walk->spaces);
+	xa_init(&walk->vms);
+	mutex_lock(&mdev->vms_lock);
+	list_for_each_entry(vm, &mdev->vms, link) {
+		if (mockgpu_usage_add_vm(walk, vm))
+			break;
+		cond_resched();
+	}
+	mutex_unlock(&mdev->vms_lock);
 }
 
 static void mockgpu_usage_free_seen(struct xarray *seen)
@@ -64,30 +127,62 @@ static void mockgpu_usage_free_seen(struct xarray *seen)
 	xa_destroy(seen);
 }
 
+static void mockgpu_usage_end(struct mockgpu_usage_walk *walk)
+{
+	struct mockgpu_vm *vm;
+	unsigned long index;
+	void *entry;
+
+	xa_for_each(&walk->vms, index, vm)
+		mockgpu_vm_put(vm);
+	xa_destroy(&walk->vms);
+	xa_for_each(&walk->spaces, index, entry) {
+		if (xa_is_value(entry))
+			continue;
+		mockgpu_usage_free_seen(&((struct mockgpu_usage_space *)entry)->seen);
+		kfree(entry);
+	}
+	xa_destroy(&walk->spaces);
+}
+
+static unsigned long mockgpu_usage_vram(struct mockgpu_device *mdev,
+					struct mockgpu_usage_walk *walk)
+{
+	struct mockgpu_alloc *alloc = NULL;
+	unsigned long npages = 0;
+
+	while ((alloc = mockgpu_heap_next(&mdev->heap, alloc))) {
+		if (mockgpu_usage_look(walk, alloc->devmem.mm))
+			npages += alloc->npages;
+		cond_resched();
+	}
+	return npages;
+}
+
 /*
  * Pages that several VMs lead to count once, and buffers not at all. An address where
  * one VM has a buffer is not looked at in the others either.
  */
-static unsigned long mockgpu_usage_system(struct mockgpu_device *mdev,
-					  const struct mm_struct *mm)
+static unsigned long mockgpu_usage_system(struct mockgpu_usage_walk *walk)
 {
-	unsigned long npages = 0;
+	struct mockgpu_usage_space *space;
+	unsigned long index, npages = 0;
 	struct mockgpu_vm *vm;
-	struct xarray seen;
 	int ret = 0;
 
-	lockdep_assert_held(&mdev->vms_lock);
-
-	xa_init(&seen);
-	list_for_each_entry(vm, &mdev->vms, link)
-		if (vm->mm == mm && !ret)
-			ret = mockgpu_bind_mark(&vm->svm, &seen);
-	list_for_each_entry(vm, &mdev->vms, link)
-		if (vm->mm == mm && !ret)
+	xa_for_each(&walk->vms, index, vm) {
+		space = mockgpu_usage_look(walk, vm->mm);
+		if (!ret)
+			ret = mockgpu_bind_mark(&vm->svm, &space->seen);
+		cond_resched();
+	}
+	xa_for_each(&walk->vms, index, vm) {
+		space = mockgpu_usage_look(walk, vm->mm);
+		if (!ret)
 			ret = mockgpu_hw_mmu_collect(vm->svm.mmu,
-						     MOCKGPU_HW_BUS_DMA, &seen,
-						     &npages);
-	mockgpu_usage_free_seen(&seen);
+						     MOCKGPU_HW_BUS_DMA,
+						     &space->seen, &npages);
+	}
 	return npages;
 }
 
@@ -101,18 +196,16 @@ static void mockgpu_usage_add_mirrored(struct mockgpu_usage_region *region,
 static void mockgpu_usage_read_vms(struct mockgpu_device *mdev, u64 client,
 				   struct mockgpu_usage *usage)
 {
-	const struct mockgpu_vm *vm;
+	struct mockgpu_usage_walk walk = { .client = client };
 
-	mutex_lock(&mdev->vms_lock);
-	list_for_each_entry(vm, &mdev->vms, link) {
-		if (vm->client != client || !mockgpu_usage_tells(mdev, vm))
-			continue;
+	mockgpu_usage_begin(mdev, &walk);
+	if (walk.vm_count) {
 		mockgpu_usage_add_mirrored(&usage->vram,
-					   mockgpu_usage_vram(mdev, vm->mm));
+					   mockgpu_usage_vram(mdev, &walk));
 		mockgpu_usage_add_mirrored(&usage->system,
-					   mockgpu_usage_system(mdev, vm->mm));
+					   mockgpu_usage_system(&walk));
 	}
-	mutex_unlock(&mdev->vms_lock);
+	mockgpu_usage_end(&walk);
 }
 
 /* It may move meanwhile, which changes the figures and nothing else. */
