@@ -27,6 +27,8 @@
 
 /* A file that wants more makes a mistake. */
 #define MOCKGPU_MAX_VMS	4096
+/* Of all files of a device, as some commands look at all of them. */
+#define MOCKGPU_MAX_DEVICE_VMS	16384
 
 /* How many files there were. */
 static atomic64_t mockgpu_clients;
@@ -163,7 +165,6 @@ static int mockgpu_vm_init(struct mockgpu_vm *vm, struct mockgpu_device *mdev,
 	mmgrab(vm->mm);
 	vm->serial = atomic64_inc_return(&mdev->vm_serial);
 	mockgpu_hw_mmu_set_number(vm->svm.mmu, vm->serial);
-	atomic_inc(&mdev->live_vms);
 
 	mutex_lock(&mdev->vms_lock);
 	list_add_tail(&vm->link, &mdev->vms);
@@ -180,11 +181,17 @@ static struct mockgpu_vm *mockgpu_vm_create(struct mockgpu_device *mdev,
 	if (!vm)
 		return ERR_PTR(-ENOMEM);
 
+	if (!atomic_add_unless(&mdev->live_vms, 1, MOCKGPU_MAX_DEVICE_VMS)) {
+		kfree(vm);
+		return ERR_PTR(-EBUSY);
+	}
+
 	vm->client = client;
 	ret = mockgpu_vm_init(vm, mdev, shared);
 	if (!ret)
 		return vm;
 
+	atomic_dec(&mdev->live_vms);
 	kfree(vm);
 	return ERR_PTR(ret);
 }
@@ -211,8 +218,8 @@ void mockgpu_vm_clear_all(struct mockgpu_device *mdev)
  * @file: the file
  *
  * Context: Process context, may sleep.
- * Return: 0, -EINVAL, -ENOMEM, -EBUSY when the file, or those that share the
- * ranges, are too many, -ENODEV, -EINTR.
+ * Return: 0, -EINVAL, -ENOMEM, -EBUSY when those of the file or the device, or those
+ * that share the ranges, are too many, -ENODEV, -EINTR.
  */
 int mockgpu_vm_create_ioctl(struct drm_device *drm, void *data,
 			    struct drm_file *file)

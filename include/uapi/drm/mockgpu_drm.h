@@ -105,8 +105,8 @@ struct drm_mockgpu_query {
  *
  * Queues of a VM that is destroyed are cancelled.
  *
- * Errors of VM_CREATE: -EBUSY the file has 4096 of them, or 16 share their
- * ranges, -ENOMEM, -ENODEV the device is gone, -EINTR a signal came.
+ * Errors of VM_CREATE: -EBUSY the file has 4096 of them, the device has 16384, or 16
+ * share their ranges, -ENOMEM, -ENODEV the device is gone, -EINTR a signal came.
  */
 struct drm_mockgpu_vm {
 	__u32 vm_id;
