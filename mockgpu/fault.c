@@ -83,7 +83,8 @@ static int mockgpu_fault_handle(struct mockgpu_fault *fault)
 	ret = mockgpu_fault_bound(fault);
 	set_active_memcg(others);
 	mem_cgroup_put(memcg);
-	mmput(mm);
+	/* It may be the last one, and the job has to have its answer. */
+	mmput_async(mm);
 	return ret;
 }
 
