@@ -122,6 +122,7 @@ remove:
 unregister:
 	platform_driver_unregister(&mockgpu_platform_driver);
 	mockgpu_fault_module_exit();
+	mockgpu_fence_module_exit();
 end_space:
 	mockgpu_space_module_exit();
 end_linger:
