@@ -356,9 +356,11 @@ static struct mockgpu_alloc *
 mockgpu_buffer_take(struct mockgpu_buffer *buffer)
 {
 	struct mockgpu_device *mdev = mockgpu_buffer_device(buffer);
+	unsigned long lost = 0;
 	const struct mockgpu_room room = {
 		.npages = mockgpu_buffer_npages(buffer),
 		.last = mockgpu_heap_serial(&mdev->heap),
+		.lost = &lost,
 	};
 	unsigned int rounds = MOCKGPU_BUFFER_ROUNDS;
 	struct mockgpu_alloc *alloc;

@@ -64,7 +64,8 @@ struct mockgpu_populate_call {
 /*
  * What the callback is doing; @call is NULL when it was not our ioctl. What
  * comes of a piece is in @report, what came of those before in @total. It is to
- * end at @deadline, if it has a call to go on for it.
+ * end at @deadline, if it has a call to go on for it. @lost is time that making
+ * room took in vain, for all pieces together.
  */
 struct mockgpu_populate {
 	struct drm_pagemap *dpagemap;
@@ -73,6 +74,7 @@ struct mockgpu_populate {
 	struct mockgpu_populate_call *call;
 	bool partial;
 	unsigned long deadline;
+	unsigned long lost;
 	struct drm_pagemap_migrate_details details;
 	struct drm_pagemap_migrate_report report;
 	struct drm_pagemap_migrate_report total;
@@ -178,6 +180,7 @@ static int mockgpu_populate_fit(struct mockgpu_populate *populate,
 		.last = mockgpu_heap_serial(&populate->mdev->heap),
 		.call = call ? call->serial : 0,
 		.firm = call && call->firm,
+		.lost = &populate->lost,
 	};
 	unsigned int rounds = MOCKGPU_POPULATE_ROUNDS;
 	int ret, made = 0;

@@ -32,7 +32,7 @@
 
 /* How long what could not go is left alone. */
 #define MOCKGPU_ROOM_BUSY	HZ
-/* How long one after the other is tried that cannot go. */
+/* How long may be lost with what cannot go, one after the other. */
 #define MOCKGPU_ROOM_PATIENCE	HZ
 /* How long the last user of what has gone may take to let it go. */
 #define MOCKGPU_ROOM_SETTLE	(HZ / 10)
@@ -162,8 +162,8 @@ static bool mockgpu_room_find(struct mockgpu_room_scan *scan)
 	return scan->found;
 }
 
-/* Whoever let the last page go may not have said so yet. */
-static void mockgpu_room_settle(const struct mockgpu_alloc *alloc)
+/* Whoever let the last page go may not have said so yet. Is its room free? */
+static bool mockgpu_room_settle(const struct mockgpu_alloc *alloc)
 {
 	unsigned long deadline = jiffies + MOCKGPU_ROOM_SETTLE;
 
@@ -171,6 +171,7 @@ static void mockgpu_room_settle(const struct mockgpu_alloc *alloc)
 	       time_before(jiffies, deadline) &&
 	       !fatal_signal_pending(current))
 		schedule_timeout_killable(1);
+	return refcount_read(&alloc->refs) == 1;
 }
 
 static void mockgpu_room_note(struct mockgpu_alloc *alloc, int error)
@@ -186,29 +187,39 @@ static void mockgpu_room_note(struct mockgpu_alloc *alloc, int error)
 	spin_unlock_irqrestore(&heap->lock, flags);
 }
 
-/* Drops its reference. Did it go? */
-static bool mockgpu_room_evict(struct mockgpu_alloc *alloc)
+/* Did it go? If it did not, that took at least a tick. */
+static bool mockgpu_room_evict(const struct mockgpu_room *room,
+			       struct mockgpu_alloc *alloc)
 {
+	unsigned long begin = jiffies;
 	int ret = mockgpu_evict_alloc(alloc);
+	bool gone = !ret && mockgpu_room_settle(alloc);
 
-	if (!ret)
-		mockgpu_room_settle(alloc);
 	mockgpu_room_note(alloc, ret);
-	mockgpu_heap_put(alloc);
-	return !ret;
+	if (!gone)
+		*room->lost += jiffies - begin + 1;
+	return gone;
 }
 
-static bool mockgpu_room_evict_picks(struct mockgpu_room_scan *scan)
+/*
+ * Together they would have been room, so the rest can stay when one does not go.
+ * Drops the references. -EBUSY when the look for others is worth it.
+ */
+static int mockgpu_room_evict_picks(struct mockgpu_room_scan *scan)
 {
 	struct mockgpu_alloc *alloc, *next;
-	bool any = false;
+	int ret = 0;
 
 	list_for_each_entry_safe(alloc, next, &scan->picks, pick) {
 		list_del(&alloc->pick);
-		any |= mockgpu_room_evict(alloc);
+		if (!ret && fatal_signal_pending(current))
+			ret = -EINTR;
+		if (!ret && !mockgpu_room_evict(scan->room, alloc))
+			ret = -EBUSY;
+		mockgpu_heap_put(alloc);
 		cond_resched();
 	}
-	return any;
+	return ret;
 }
 
 /* -EBUSY when those that were to go could not. */
@@ -229,7 +240,7 @@ static int mockgpu_room_round(struct mockgpu_device *mdev,
 	}
 	if (!scan.found)
 		return -ENOSPC;
-	return mockgpu_room_evict_picks(&scan) ? 0 : -EBUSY;
+	return mockgpu_room_evict_picks(&scan);
 }
 
 /**
@@ -237,17 +248,19 @@ static int mockgpu_room_round(struct mockgpu_device *mdev,
  * @mdev: the device
  * @room: for what
  *
- * Somebody else may have taken the room by the time the caller tries to.
+ * Somebody else may have taken the room by the time the caller tries to. What goes
+ * takes its time, and there is no more of it than VRAM. What cannot go is given
+ * MOCKGPU_ROOM_PATIENCE, also of several calls with the same @lost; after that the
+ * first one that cannot go is the last one that is tried.
  *
  * Context: Process context, may sleep for a bounded time; mmap_lock may be held
  * for reading. No page may be locked by the caller.
- * Return: 0 when there is more room than before, -ENOSPC when nothing can go,
- * -EINTR the caller was killed.
+ * Return: 0 when there is room, -ENOSPC when not enough can go, -EINTR the caller
+ * was killed.
  */
 int mockgpu_room_make(struct mockgpu_device *mdev,
 		      const struct mockgpu_room *room)
 {
-	unsigned long deadline = jiffies + MOCKGPU_ROOM_PATIENCE;
 	struct mockgpu_heap *heap = &mdev->heap;
 	int ret;
 
@@ -259,7 +272,7 @@ int mockgpu_room_make(struct mockgpu_device *mdev,
 	do
 		ret = fatal_signal_pending(current) ?
 		      -EINTR : mockgpu_room_round(mdev, room);
-	while (ret == -EBUSY && time_before(jiffies, deadline));
+	while (ret == -EBUSY && *room->lost < MOCKGPU_ROOM_PATIENCE);
 	mutex_unlock(&heap->room_lock);
 
 	return ret == -EBUSY ? -ENOSPC : ret;

@@ -12,12 +12,15 @@ struct mockgpu_device;
  * @last: serial of the newest allocation that may go for it
  * @call: the command it is for, whose own allocations stay; 0 for none
  * @firm: if need be, also what came but moments ago goes
+ * @lost: how long (jiffies) those who want it have tried what could not go, zero at
+ *	first; counted on
  */
 struct mockgpu_room {
 	unsigned long npages;
 	u64 last;
 	u64 call;
 	bool firm;
+	unsigned long *lost;
 };
 
 int mockgpu_room_make(struct mockgpu_device *mdev,

@@ -5,10 +5,12 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "knob.h"
@@ -23,6 +25,9 @@
 #define STEPS		60
 /* Longer than new memory is left alone. */
 #define AGE_MS		60
+/* To try 512 that are held takes longer, wherever that is. */
+#define HELD_SECONDS	5
+#define KILL_SECONDS	2
 
 static double run_seconds(void)
 {
@@ -136,6 +141,68 @@ static void all_busy(struct gpu *gpu)
 	begin = seconds_now();
 	CHECK_RET(gpu_populate(gpu, area.vm, last.mem, last.size), -ENOSPC);
 	CHECK(seconds_now() - begin < patience(20));
+	CHECK_OK(knob_set(gpu, "hold_page", 0));
+	area_check_device(&area);
+	area_check_cpu(&area);
+}
+
+/* VRAM is full and all of it is held, a part of it in pieces of a page. */
+static struct area held_area(const struct gpu *gpu)
+{
+	struct area area, part;
+
+	skip_if_large(gpu);
+	area = area_filled(gpu, gpu->vram_size + BLOCK, 0, MEM_SMALL);
+	for (size_t at = 0; at < BLOCK; at += PAGE) {
+		part = area_part(&area, at, PAGE);
+		area_move(&part, 0);
+	}
+	for (size_t i = 1; i < gpu->vram_size / BLOCK; i++)
+		populate_block(&area, i);
+	CHECK_OK(knob_write(gpu, "hold_page", "all"));
+	return area;
+}
+
+/* The more pieces there are, the longer it would take to try them all. */
+static void many_busy(struct gpu *gpu)
+{
+	struct area area = held_area(gpu), last = block(&area, gpu->vram_size / BLOCK);
+	double begin = seconds_now();
+
+	CHECK_RET(gpu_populate(gpu, area.vm, last.mem, last.size), -ENOSPC);
+	printf("# the answer took %.3f s\n", seconds_now() - begin);
+	CHECK(seconds_now() - begin < HELD_SECONDS);
+	CHECK_OK(knob_set(gpu, "hold_page", 0));
+	area_check_device(&area);
+	area_check_cpu(&area);
+}
+
+static void want_room(void *arg)
+{
+	struct gpu *other = arg, gpu;
+	struct area area;
+
+	CHECK_OK(gpu_open(&gpu, other->index));
+	area = area_filled(&gpu, BLOCK, 0, MEM_SMALL);
+	for (;;)
+		CHECK_RET(gpu_populate(&gpu, area.vm, area.mem, area.size), -ENOSPC);
+}
+
+/* Who is killed while he makes room does not go on with that. */
+static void many_busy_killed(struct gpu *gpu)
+{
+	struct area area = held_area(gpu);
+	pid_t pid = test_fork(want_room, gpu);
+	double begin;
+	int status;
+
+	sleep_ms(300 * patience(1));
+	begin = seconds_now();
+	CHECK_SYS(kill(pid, SIGKILL));
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	printf("# the end took %.3f s\n", seconds_now() - begin);
+	CHECK(WIFSIGNALED(status));
+	CHECK(seconds_now() - begin < KILL_SECONDS);
 	CHECK_OK(knob_set(gpu, "hold_page", 0));
 	area_check_device(&area);
 	area_check_cpu(&area);
@@ -433,6 +500,8 @@ static const struct test tests[] = {
 	{ "not-its-own", not_its_own, NEED_VRAM, 0 },
 	{ "busy-stays", busy_stays, NEED_VRAM | NEED_KNOBS, 0 },
 	{ "all-busy", all_busy, NEED_VRAM | NEED_KNOBS, 0 },
+	{ "many-busy", many_busy, NEED_VRAM | NEED_KNOBS, 0 },
+	{ "many-busy-killed", many_busy_killed, NEED_VRAM | NEED_KNOBS, 0 },
 	{ "fragments", fragments, NEED_VRAM, 0 },
 	{ "fault", fresh_stays, NEED_VRAM, 0 },
 	{ "random-twice", random_twice, NEED_VRAM, 0 },
