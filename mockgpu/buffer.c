@@ -6,6 +6,7 @@
  * whole. It goes into VRAM when the device uses it, if it was made for that, and
  * comes home when the CPU or another device wants it or VRAM is needed by others.
  * Whenever it moves, everybody's mappings of it go, and faults bring them back.
+ * Whoever makes it move, its memory is charged to the one who made it.
  *
  * Locks: mmap_lock, or mockgpu_space.lock, or the buffer's dma_resv ->
  * mockgpu_buffer.lock -> mockgpu_heap.room_lock, and what allocations of memory
@@ -15,9 +16,11 @@
 #include <linux/dma-fence.h>
 #include <linux/dma-mapping.h>
 #include <linux/jiffies.h>
+#include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/shmem_fs.h>
 #include <linux/sched.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include <drm/drm_gem.h>
@@ -132,6 +135,7 @@ struct mockgpu_buffer *mockgpu_buffer_new(struct mockgpu_device *mdev,
 		goto release;
 	mapping_set_gfp_mask(buffer->base.filp->f_mapping, GFP_HIGHUSER);
 	buffer->wants_vram = wants_vram;
+	buffer->memcg = get_mem_cgroup_from_mm(current->mm);
 	mockgpu_buffer_add(mdev, buffer);
 	return buffer;
 
@@ -195,11 +199,14 @@ static void mockgpu_buffer_zap(struct mockgpu_buffer *buffer)
 
 static int mockgpu_buffer_get_pages(struct mockgpu_buffer *buffer)
 {
+	struct mem_cgroup *others;
 	struct page **pages;
 
 	if (buffer->pages)
 		return 0;
+	others = set_active_memcg(buffer->memcg);
 	pages = drm_gem_get_pages(&buffer->base);
+	set_active_memcg(others);
 	if (IS_ERR(pages))
 		return PTR_ERR(pages);
 
@@ -260,13 +267,11 @@ static int mockgpu_buffer_map_page(struct mockgpu_buffer *buffer,
 	return -EOPNOTSUPP;
 }
 
-static int mockgpu_buffer_map(struct mockgpu_buffer *buffer)
+static int mockgpu_buffer_map_pages(struct mockgpu_buffer *buffer)
 {
 	unsigned long i, npages = mockgpu_buffer_npages(buffer);
 	int ret;
 
-	if (buffer->dma)
-		return 0;
 	buffer->dma = kvcalloc(npages, sizeof(*buffer->dma),
 			       GFP_KERNEL_ACCOUNT);
 	if (!buffer->dma)
@@ -281,6 +286,19 @@ static int mockgpu_buffer_map(struct mockgpu_buffer *buffer)
 		}
 	}
 	return 0;
+}
+
+static int mockgpu_buffer_map(struct mockgpu_buffer *buffer)
+{
+	struct mem_cgroup *others;
+	int ret;
+
+	if (buffer->dma)
+		return 0;
+	others = set_active_memcg(buffer->memcg);
+	ret = mockgpu_buffer_map_pages(buffer);
+	set_active_memcg(others);
+	return ret;
 }
 
 static int mockgpu_buffer_copy(struct mockgpu_buffer *buffer,
@@ -646,6 +664,7 @@ void mockgpu_buffer_free(struct drm_gem_object *obj)
 				&mockgpu_buffer_pages);
 	}
 	drm_gem_object_release(obj);
+	mem_cgroup_put(buffer->memcg);
 	atomic_dec(&mdev->live_buffers);
 	kfree(buffer);
 }

@@ -8,6 +8,7 @@
 
 #include <drm/drm_gem.h>
 
+struct mem_cgroup;
 struct mockgpu_alloc;
 struct mockgpu_device;
 struct mockgpu_hw_addr;
@@ -17,7 +18,8 @@ struct sg_table;
  * struct mockgpu_buffer - a GEM buffer
  * @base: what DRM knows of it
  * @link: place in &mockgpu_device.buffers
- * @lock: protects all below; see buffer.c
+ * @lock: protects all below but @memcg; see buffer.c
+ * @memcg: whom its memory is charged to; NULL for nobody, as of an imported one
  * @wants_vram: it goes into VRAM when the device uses it
  * @home_until: but not before (jiffies), as the CPU uses it
  * @pins: those who have it in system memory for themselves
@@ -33,6 +35,7 @@ struct mockgpu_buffer {
 	struct drm_gem_object base;
 	struct list_head link;
 	struct mutex lock;		/* see buffer.c */
+	struct mem_cgroup *memcg;
 	bool wants_vram;
 	unsigned long home_until;
 	unsigned int pins;

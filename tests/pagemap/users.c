@@ -19,7 +19,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "buffer.h"
 #include "common.h"
+#include "queue.h"
 
 #define FLIP		0x5772156649015328ULL
 #define PAGES		512
@@ -801,6 +803,44 @@ static void group_evict(struct gpu *gpu)
 	group_remove(&group);
 }
 
+/* There is no room for what a job of the group wants, but what others have goes. */
+static void take_their_place(void *arg)
+{
+	struct group group = *(struct group *)arg;
+	struct area area;
+	uint64_t before;
+	uint32_t queue;
+	struct gpu gpu;
+
+	group_enter(&group);
+	CHECK_OK(gpu_open(&gpu, 0));
+	area = area_filled(&gpu, HUGE_PAGE, 0, MEM_SMALL);
+	CHECK_OK(area_set_attr(&area, MOCKGPU_ATTR_PREFERRED, MOCKGPU_PREFER_DEVICE));
+	queue = queue_new(&gpu, area.vm);
+	before = group_get(&group, "memory.current");
+	CHECK_OK(job_do(&gpu, queue, cmd_fill(area.mem, PAGE, 1)));
+	CHECK_PLACE(&area, MOCKGPU_PAGE_DEVICE);
+	CHECK(group_get(&group, "memory.current") < before + gpu.vram_size / 4);
+}
+
+/* A buffer that fills VRAM comes home at the expense of who made it. */
+static void group_others_buffer(struct gpu *gpu)
+{
+	struct area area = area_new(gpu, gpu->vram_size, 0, MEM_SMALL);
+	struct group group = group_new();
+	uint32_t handle;
+
+	CHECK_OK(gem_create(gpu, gpu->vram_size, MOCKGPU_GEM_VRAM, &handle));
+	CHECK_OK(gem_bind(gpu, area.vm, handle, 0, area.mem, gpu->vram_size));
+	CHECK_OK(gpu_fill(gpu, area.vm, area.mem, PAGE, FLIP));
+	CHECK_EQ(counter(gpu, MOCKGPU_COUNTER_LIVE_VRAM_PAGES), gpu->vram_size / PAGE);
+	/* Longer than new memory is left alone. */
+	sleep_ms(100);
+	test_join(test_fork(take_their_place, &group));
+	CHECK_OK(gem_close(gpu, handle));
+	group_remove(&group);
+}
+
 static const struct test tests[] = {
 	{ "locking", locking, NEED_VRAM | NEED_ROOT, 0 },
 	{ "merging", merging, NEED_VRAM | NEED_ROOT, 0 },
@@ -825,6 +865,7 @@ static const struct test tests[] = {
 	{ "commands-on-the-move", commands_on_the_move, NEED_VRAM, 0 },
 	{ "group-full", group_full, NEED_VRAM | NEED_ROOT, 0 },
 	{ "group-evict", group_evict, NEED_VRAM | NEED_ROOT, 0 },
+	{ "group-others-buffer", group_others_buffer, NEED_VRAM | NEED_ROOT, 0 },
 };
 
 HARNESS_MAIN(tests)
