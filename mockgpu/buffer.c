@@ -85,6 +85,14 @@ static void mockgpu_buffer_add(struct mockgpu_device *mdev,
 	mutex_unlock(&mdev->buffers_lock);
 }
 
+static void mockgpu_buffer_remove(struct mockgpu_device *mdev,
+				  struct mockgpu_buffer *buffer)
+{
+	mutex_lock(&mdev->buffers_lock);
+	list_del(&buffer->link);
+	mutex_unlock(&mdev->buffers_lock);
+}
+
 static struct mockgpu_buffer *mockgpu_buffer_alloc(void)
 {
 	struct mockgpu_buffer *buffer = kzalloc(sizeof(*buffer),
@@ -614,11 +622,22 @@ mockgpu_buffer_next(struct mockgpu_device *mdev, struct list_head *done)
 	return found;
 }
 
+static bool mockgpu_buffer_is_any(struct mockgpu_device *mdev)
+{
+	bool any;
+
+	mutex_lock(&mdev->buffers_lock);
+	any = !list_empty(&mdev->buffers);
+	mutex_unlock(&mdev->buffers_lock);
+	return any;
+}
+
 /**
  * mockgpu_buffer_close_all() - take all buffers from the device
  * @mdev: the device, unplugged
  *
- * What is in VRAM stays there, until it is evicted.
+ * What is in VRAM stays there, until it is evicted. Those that somebody is just
+ * about to free have mappings for DMA until they are not in the list any more.
  *
  * Context: Process context, may sleep.
  */
@@ -631,6 +650,8 @@ void mockgpu_buffer_close_all(struct mockgpu_device *mdev)
 		mockgpu_buffer_close(buffer);
 		drm_gem_object_put(&buffer->base);
 	}
+	while (mockgpu_buffer_is_any(mdev))
+		schedule_timeout_uninterruptible(1);
 	mutex_lock(&mdev->buffers_lock);
 	list_splice_tail(&done, &mdev->buffers);
 	mutex_unlock(&mdev->buffers_lock);
@@ -647,17 +668,16 @@ void mockgpu_buffer_free(struct drm_gem_object *obj)
 	struct mockgpu_buffer *buffer = to_mockgpu_buffer(obj);
 	struct mockgpu_device *mdev = mockgpu_buffer_device(buffer);
 
-	mutex_lock(&mdev->buffers_lock);
-	list_del(&buffer->link);
-	mutex_unlock(&mdev->buffers_lock);
-
 	if (buffer->alloc)
 		mockgpu_buffer_drop_alloc(buffer);
 	mockgpu_buffer_unmap(buffer);
+	if (buffer->import)
+		mockgpu_buffer_detach(buffer, buffer->import);
+	/* From here on the device may go. */
+	mockgpu_buffer_remove(mdev, buffer);
+
 	if (buffer->imported) {
 		kvfree(buffer->dma);
-		if (buffer->import)
-			mockgpu_buffer_detach(buffer, buffer->import);
 	} else {
 		mockgpu_buffer_drop_pages(buffer);
 		atomic_long_sub(mockgpu_buffer_npages(buffer),

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/udmabuf.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,8 @@
 #include "queue.h"
 
 #define SIZE		MIB
+/* To unmap it takes the device longer than to go away. */
+#define LARGE		(128 * MIB)
 #define VALUE		0x2545f4914f6cdd1dULL
 #define MOST_VRAM	(64 * MIB)
 /* Longer than a buffer is left alone after the CPU used it. */
@@ -389,6 +392,60 @@ static void unplug(struct gpu *gpu)
 	CHECK_OK(device_bind(1));
 }
 
+/* What the kernel says from now on. */
+static int log_open(void)
+{
+	int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	CHECK_SYS(log);
+	CHECK_SYS(lseek(log, 0, SEEK_END));
+	return log;
+}
+
+static bool log_has(int log, const char *text)
+{
+	char line[8192];
+	ssize_t size;
+
+	while ((size = read(log, line, sizeof(line) - 1)) > 0 || errno == EPIPE) {
+		line[size > 0 ? size : 0] = '\0';
+		if (strstr(line, text))
+			return true;
+	}
+	return false;
+}
+
+static void *close_when_gone(void *arg)
+{
+	struct gpu *gpu = arg;
+	uint64_t value;
+
+	while (!gpu_query(gpu, MOCKGPU_PARAM_TIER, &value))
+		sleep_ms(1);
+	gpu_close(gpu);
+	return NULL;
+}
+
+/* The device goes away while a buffer of it ends, which takes a while: it is waited for. */
+static void unplug_closing(struct gpu *gpu)
+{
+	struct bound bound;
+	struct gpu second;
+	pthread_t thread;
+	int log = log_open();
+
+	(void)gpu;
+	CHECK_OK(gpu_open(&second, 1));
+	bound = bound_new(&second, LARGE, 0);
+	CHECK_OK(gpu_fill(&second, bound.area.vm, bound.area.mem, PAGE, VALUE));
+	CHECK_OK(gem_unbind(&second, bound.area.vm, bound.area.mem, LARGE));
+	CHECK(!pthread_create(&thread, NULL, close_when_gone, &second));
+	CHECK_OK(device_unbind(1));
+	CHECK(!pthread_join(thread, NULL));
+	CHECK(!log_has(log, "are mapped for DMA to a device that goes"));
+	CHECK_OK(device_bind(1));
+}
+
 static void bad_arguments(struct gpu *gpu)
 {
 	struct area area = area_new(gpu, SIZE, 0, MEM_SMALL);
@@ -494,6 +551,7 @@ static const struct test tests[] = {
 	{ "memory-limit", memory_limit, 0, 0 },
 	{ "limit-is-for-all", limit_is_for_all, NEED_TWO_DEVICES, 0 },
 	{ "unplug", unplug, NEED_ROOT | NEED_TWO_DEVICES, 0 },
+	{ "unplug-closing", unplug_closing, NEED_ROOT | NEED_TWO_DEVICES, 0 },
 };
 
 HARNESS_MAIN(tests)
