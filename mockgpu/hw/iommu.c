@@ -6,7 +6,8 @@
  * for exactly the bytes and the direction that were asked for. An address is
  * looked up before and after each use, so that one that was unmapped too
  * early is noticed as well. One that was not unmapped at all is noticed once its
- * page is free, at the next use or when the last VM goes.
+ * page is free, at the next use or when the last VM goes; but not one of a
+ * scatter-gather list, as a page that somebody else has may look free.
  *
  * Locks: mockgpu_hw_iommu.lock is taken in any context, with interrupts off,
  * and nothing is taken inside of it but mockgpu_hw_errors.lock.
@@ -29,7 +30,8 @@
 
 /*
  * The node is whole pages; @iova and @size are what was mapped of them. Of one that
- * is lost the unmap call did not come, on purpose.
+ * is listed, a scatter-gather list of who knows whom was mapped. Of one that is lost
+ * the unmap call did not come, on purpose.
  */
 struct mockgpu_hw_mapping {
 	struct drm_mm_node node;
@@ -38,6 +40,7 @@ struct mockgpu_hw_mapping {
 	size_t size;
 	enum dma_data_direction dir;
 	u8 generation;
+	bool is_listed;
 	bool is_lost;
 	bool is_reported;
 };
@@ -76,19 +79,25 @@ static bool mockgpu_hw_mapping_covers(const struct mockgpu_hw_mapping *mapping,
 	       iova - mapping->iova <= mapping->size - size;
 }
 
-/* Nobody frees a page that is still mapped, but slabs do not count references. */
-static bool mockgpu_hw_page_is_free(phys_addr_t phys)
-{
-	struct page *page = pfn_to_page(PHYS_PFN(phys));
-
-	return !page_count(page) && !PageSlab(page);
-}
-
 static phys_addr_t
 mockgpu_hw_mapping_phys(const struct mockgpu_hw_mapping *mapping,
 			dma_addr_t iova)
 {
 	return mapping->phys + (iova - mapping->iova);
+}
+
+/*
+ * Nobody frees a page that is still mapped. But slabs do not count references, nor
+ * do all but the first page of what the DMA API allocates, which others export.
+ */
+static bool
+mockgpu_hw_mapping_is_of_free(const struct mockgpu_hw_mapping *mapping,
+			      dma_addr_t iova)
+{
+	phys_addr_t phys = mockgpu_hw_mapping_phys(mapping, iova);
+	struct page *page = pfn_to_page(PHYS_PFN(phys));
+
+	return !mapping->is_listed && !page_count(page) && !PageSlab(page);
 }
 
 /* What is wrong with the use of a mapping, or MOCKGPU_HW_ERROR_KINDS for nothing. */
@@ -104,8 +113,7 @@ mockgpu_hw_mapping_judge(const struct mockgpu_hw_mapping *mapping,
 		return MOCKGPU_HW_WRONG_GENERATION;
 	if (!mockgpu_hw_allows(mapping->dir, target->dir))
 		return MOCKGPU_HW_DMA_DIRECTION;
-	if (mockgpu_hw_page_is_free(mockgpu_hw_mapping_phys(mapping,
-							    target->at.addr)))
+	if (mockgpu_hw_mapping_is_of_free(mapping, target->at.addr))
 		return MOCKGPU_HW_DMA_LEFT_MAPPED;
 	return MOCKGPU_HW_ERROR_KINDS;
 }
@@ -214,7 +222,7 @@ static int mockgpu_hw_iommu_insert(struct mockgpu_hw_iommu *iommu,
 
 static dma_addr_t mockgpu_hw_iommu_map(struct device *dev, phys_addr_t phys,
 				       size_t size, enum dma_data_direction dir,
-				       unsigned long attrs)
+				       unsigned long attrs, bool is_listed)
 {
 	struct mockgpu_hw *hw = mockgpu_hw_from_dev(dev);
 	struct mockgpu_hw_mapping *mapping;
@@ -239,6 +247,7 @@ static dma_addr_t mockgpu_hw_iommu_map(struct device *dev, phys_addr_t phys,
 	mapping->phys = phys;
 	mapping->size = size;
 	mapping->dir = dir;
+	mapping->is_listed = is_listed;
 	if (mockgpu_hw_iommu_insert(&hw->iommu, mapping)) {
 		kfree(mapping);
 		return DMA_MAPPING_ERROR;
@@ -334,7 +343,7 @@ static int mockgpu_hw_iommu_map_sg(struct device *dev, struct scatterlist *sgl,
 	for_each_sg(sgl, sg, nents, i) {
 		sg_dma_address(sg) = mockgpu_hw_iommu_map(dev, sg_phys(sg),
 							  sg->length, dir,
-							  attrs);
+							  attrs, true);
 		if (sg_dma_address(sg) == DMA_MAPPING_ERROR) {
 			mockgpu_hw_iommu_unmap_sg(dev, sgl, i, dir, attrs);
 			return -ENOMEM;
@@ -351,7 +360,7 @@ static dma_addr_t mockgpu_hw_iommu_map_phys(struct device *dev,
 					    enum dma_data_direction dir,
 					    unsigned long attrs)
 {
-	return mockgpu_hw_iommu_map(dev, phys, size, dir, attrs);
+	return mockgpu_hw_iommu_map(dev, phys, size, dir, attrs, false);
 }
 #else
 static dma_addr_t mockgpu_hw_iommu_map_page(struct device *dev,
@@ -361,7 +370,7 @@ static dma_addr_t mockgpu_hw_iommu_map_page(struct device *dev,
 					    unsigned long attrs)
 {
 	return mockgpu_hw_iommu_map(dev, page_to_phys(page) + offset, size,
-				    dir, attrs);
+				    dir, attrs, false);
 }
 #endif
 
@@ -418,7 +427,8 @@ u8 mockgpu_hw_iommu_generation(struct mockgpu_hw *hw, dma_addr_t iova)
 static void mockgpu_hw_mapping_audit(struct mockgpu_hw *hw,
 				     struct mockgpu_hw_mapping *mapping)
 {
-	if (mapping->is_reported || !mockgpu_hw_page_is_free(mapping->phys))
+	if (mapping->is_reported ||
+	    !mockgpu_hw_mapping_is_of_free(mapping, mapping->iova))
 		return;
 	mapping->is_reported = true;
 	mockgpu_hw_error(hw, MOCKGPU_HW_DMA_LEFT_MAPPED,
