@@ -81,6 +81,11 @@ static int mockgpu_hw_run_take_answer(struct mockgpu_hw_run *run)
 			   MOCKGPU_HW_FAULT_STALE) == MOCKGPU_HW_FAULT_RAISED)
 		return mockgpu_hw_run_check(run) ?: -ETIME;
 
+	/*
+	 * An exchange that fails orders nothing, and whoever waited may not have
+	 * looked at the state. Pairs with the one in mockgpu_hw_fault_answer().
+	 */
+	smp_rmb();
 	atomic_set(&fault->state, MOCKGPU_HW_FAULT_NONE);
 	return fault->answer;
 }
