@@ -348,7 +348,9 @@ struct drm_mockgpu_counters {
  * moments, with -ECANCELED, and it takes no more.
  *
  * Errors of QUEUE_CREATE: -ENOENT no such VM, -EBUSY the file has 64 queues or
- * the device 256, -ENOMEM, -ENODEV the device is gone.
+ * the device 256, to which those count that were destroyed while the kernel was
+ * at a page fault of theirs, until it has done with that, -ENOMEM, -ENODEV the
+ * device is gone.
  */
 struct drm_mockgpu_queue {
 	__u32 vm_id;
