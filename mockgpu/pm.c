@@ -3,7 +3,8 @@
  * Suspend and hibernation.
  *
  * VRAM is RAM, so it stays what it is while the system sleeps. Hibernation saves the
- * RAM that the kernel knows, which VRAM in reserved RAM is not: it comes home before.
+ * RAM that the kernel knows, which VRAM in reserved RAM or behind a bus is not: it
+ * comes home before.
  */
 #include <linux/device.h>
 #include <linux/pm.h>
@@ -14,6 +15,39 @@
 #include "evict.h"
 #include "hw/hw.h"
 #include "pm.h"
+
+/* How often VRAM may have been filled again by who was at it already. */
+#define MOCKGPU_PM_ROUNDS	4
+
+static bool mockgpu_pm_is_empty(struct mockgpu_device *mdev)
+{
+	unsigned int allocs;
+	unsigned long pages;
+
+	mockgpu_heap_read_live(&mdev->heap, &pages, &allocs);
+	return !pages;
+}
+
+/*
+ * Neither jobs nor those who handle their page faults are frozen. Once the jobs are
+ * halted there are no more faults; but one that was being handled may bring
+ * something into VRAM until the copy engine sleeps as well, so look again then.
+ */
+static int mockgpu_pm_sleep_empty(struct mockgpu_device *mdev)
+{
+	unsigned int rounds = MOCKGPU_PM_ROUNDS;
+
+	do {
+		mockgpu_hw_halt(mdev->hw);
+		mockgpu_evict_round(mdev);
+		mockgpu_hw_sleep(mdev->hw);
+		if (mockgpu_pm_is_empty(mdev))
+			return 0;
+	} while (--rounds);
+
+	mockgpu_hw_wake(mdev->hw);
+	return -EBUSY;
+}
 
 static int mockgpu_pm_suspend(struct device *dev)
 {
@@ -31,16 +65,25 @@ static int mockgpu_pm_resume(struct device *dev)
 	return 0;
 }
 
+static bool mockgpu_pm_is_saved(const struct mockgpu_device *mdev)
+{
+	return mdev->config.tier == MOCKGPU_TIER_SYSTEM ||
+	       (mdev->config.tier == MOCKGPU_TIER_PRIVATE &&
+		!mdev->config.is_pci);
+}
+
 static int mockgpu_pm_freeze(struct device *dev)
 {
 	struct mockgpu_device *mdev = dev_get_drvdata(dev);
+	int ret;
 
-	if (mdev->config.tier == MOCKGPU_TIER_COHERENT &&
-	    mockgpu_evict_round(mdev)) {
+	if (mockgpu_pm_is_saved(mdev))
+		return mockgpu_pm_suspend(dev);
+
+	ret = mockgpu_pm_sleep_empty(mdev);
+	if (ret)
 		drm_warn(&mdev->drm, "no hibernation: somebody holds VRAM, which would be lost\n");
-		return -EBUSY;
-	}
-	return mockgpu_pm_suspend(dev);
+	return ret;
 }
 
 const struct dev_pm_ops mockgpu_pm_ops = {

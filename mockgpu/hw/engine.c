@@ -135,7 +135,7 @@ static int mockgpu_hw_run_fault(struct mockgpu_hw_run *run, u64 addr,
 
 static bool mockgpu_hw_run_may_wake(const struct mockgpu_hw_run *run)
 {
-	return !mockgpu_hw_is_asleep(run->ring->hw) ||
+	return !mockgpu_hw_is_halted(run->ring->hw) ||
 	       READ_ONCE(run->ring->cancelled);
 }
 

@@ -341,9 +341,11 @@ struct mockgpu_hw *mockgpu_hw_create(struct device *dev, struct device *dma);
 void mockgpu_hw_destroy(struct mockgpu_hw *hw);
 int mockgpu_hw_plug(struct mockgpu_hw *hw);
 void mockgpu_hw_unplug(struct mockgpu_hw *hw);
+void mockgpu_hw_halt(struct mockgpu_hw *hw);
 void mockgpu_hw_sleep(struct mockgpu_hw *hw);
 void mockgpu_hw_wake(struct mockgpu_hw *hw);
 bool mockgpu_hw_is_asleep(const struct mockgpu_hw *hw);
+bool mockgpu_hw_is_halted(const struct mockgpu_hw *hw);
 struct device *mockgpu_hw_dma_device(struct mockgpu_hw *hw);
 struct mockgpu_hw_knobs *mockgpu_hw_knobs(struct mockgpu_hw *hw);
 void mockgpu_hw_read_stats(struct mockgpu_hw *hw,

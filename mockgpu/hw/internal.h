@@ -181,10 +181,12 @@ struct mockgpu_hw_errors {
 /**
  * struct mockgpu_hw_power - does the device work, or sleep
  * @users: uses of memory that go on
- * @asleep: there must be no new ones
+ * @halted: there must be no new ones but the copy engine's
+ * @asleep: nor its
  */
 struct mockgpu_hw_power {
 	struct srcu_struct users;
+	bool halted;
 	bool asleep;
 };
 

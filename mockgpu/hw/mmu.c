@@ -563,7 +563,7 @@ int mockgpu_hw_access(struct mockgpu_hw_mmu *mmu, u64 addr, size_t size,
 	int idx;
 
 	idx = mockgpu_hw_power_get(mmu->hw);
-	if (!mockgpu_hw_is_asleep(mmu->hw)) {
+	if (!mockgpu_hw_is_halted(mmu->hw)) {
 		down_read(&mmu->running);
 		ret = mockgpu_hw_access_running(mmu, addr, size, work);
 		up_read(&mmu->running);

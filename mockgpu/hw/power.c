@@ -3,7 +3,9 @@
  * Sleep: a device that sleeps does not touch memory.
  *
  * Its registers, page tables and VRAM keep what they have. Jobs stop before their
- * next access and go on when it wakes; the time does not count.
+ * next access and go on when it wakes; the time does not count. A device that is
+ * halted is on the way there: its copy engine still works, so that VRAM can be
+ * emptied, and nobody fills it again.
  *
  * Locks: none. Each access is inside of mockgpu_hw_power.users, and who puts the
  * device to sleep waits until all of them are over that may not have seen it.
@@ -63,6 +65,22 @@ void mockgpu_hw_power_put(struct mockgpu_hw *hw, int idx)
 }
 
 /**
+ * mockgpu_hw_halt() - stop the device, but not its copy engine
+ * @hw: the device; it may also sleep
+ *
+ * When it returns, no job touches memory before mockgpu_hw_wake().
+ *
+ * Context: Process context, sleeps for as long as an access to one page.
+ */
+void mockgpu_hw_halt(struct mockgpu_hw *hw)
+{
+	WRITE_ONCE(hw->power.halted, true);
+	WRITE_ONCE(hw->power.asleep, false);
+	wake_up_all(&hw->copy_resumed);
+	synchronize_srcu(&hw->power.users);
+}
+
+/**
  * mockgpu_hw_sleep() - put the device to sleep
  * @hw: the device
  *
@@ -72,12 +90,13 @@ void mockgpu_hw_power_put(struct mockgpu_hw *hw, int idx)
  */
 void mockgpu_hw_sleep(struct mockgpu_hw *hw)
 {
+	WRITE_ONCE(hw->power.halted, true);
 	WRITE_ONCE(hw->power.asleep, true);
 	synchronize_srcu(&hw->power.users);
 }
 
 /**
- * mockgpu_hw_wake() - undo mockgpu_hw_sleep()
+ * mockgpu_hw_wake() - undo mockgpu_hw_sleep() and mockgpu_hw_halt()
  * @hw: the device
  *
  * Context: Any.
@@ -85,6 +104,7 @@ void mockgpu_hw_sleep(struct mockgpu_hw *hw)
 void mockgpu_hw_wake(struct mockgpu_hw *hw)
 {
 	WRITE_ONCE(hw->power.asleep, false);
+	WRITE_ONCE(hw->power.halted, false);
 	wake_up_all(&hw->engine.wake);
 	wake_up_all(&hw->copy_resumed);
 }
@@ -99,4 +119,16 @@ void mockgpu_hw_wake(struct mockgpu_hw *hw)
 bool mockgpu_hw_is_asleep(const struct mockgpu_hw *hw)
 {
 	return READ_ONCE(hw->power.asleep);
+}
+
+/**
+ * mockgpu_hw_is_halted() - must jobs not touch memory
+ * @hw: the device
+ *
+ * Context: Any.
+ * Return: true if it is halted or sleeps.
+ */
+bool mockgpu_hw_is_halted(const struct mockgpu_hw *hw)
+{
+	return READ_ONCE(hw->power.halted);
 }
