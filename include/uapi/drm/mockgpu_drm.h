@@ -631,7 +631,8 @@ struct drm_mockgpu_prefetch {
  * the first use by the device after it was bound again, after the last other device
  * has let it go or after others took its VRAM, but not within a tenth of a second
  * after a use by the CPU. What was exported stays at home for as long as somebody is
- * attached.
+ * attached. At home its memory is charged to the process that made it, whoever
+ * brings it there.
  *
  * Errors: -EOPNOTSUPP the device has no VRAM, -ENOSPC it has less than that,
  * -ENOMEM also when all buffers of all devices together would be more than half of
