@@ -169,6 +169,8 @@ static void mockgpu_debugfs_add_knobs(struct mockgpu_device *mdev,
 	debugfs_create_atomic_t("fail_copy", 0600, root, &knobs->fail_copy);
 	debugfs_create_u32("copy_delay_us", 0600, root, &knobs->copy_delay_us);
 	debugfs_create_bool("poison", 0600, root, &knobs->poison);
+	debugfs_create_bool("vram_loses_power", 0600, root,
+			    &knobs->vram_loses_power);
 	debugfs_create_file_unsafe("hold_copy", 0600, root, mdev,
 				   &mockgpu_debugfs_hold_copy_fops);
 	debugfs_create_file_unsafe("asleep", 0600, root, mdev,

@@ -2,9 +2,10 @@
 /*
  * Suspend and hibernation.
  *
- * VRAM is RAM, so it stays what it is while the system sleeps. Hibernation saves the
- * RAM that the kernel knows, which VRAM in reserved RAM or behind a bus is not: it
- * comes home before.
+ * VRAM is RAM, so it stays what it is while the system sleeps, unless a test wants it
+ * to lose power (vram_loses_power), as that of most devices does. Hibernation saves
+ * the RAM that the kernel knows, which VRAM in reserved RAM or behind a bus is not.
+ * What is in VRAM that would be lost comes home before.
  */
 #include <linux/device.h>
 #include <linux/pm.h>
@@ -49,12 +50,31 @@ static int mockgpu_pm_sleep_empty(struct mockgpu_device *mdev)
 	return -EBUSY;
 }
 
-static int mockgpu_pm_suspend(struct device *dev)
+static int mockgpu_pm_off(struct mockgpu_device *mdev)
+{
+	int ret = mockgpu_pm_sleep_empty(mdev);
+
+	if (ret)
+		drm_warn(&mdev->drm, "no sleep: somebody holds VRAM, which would be lost\n");
+	else
+		mockgpu_hw_power_off(mdev->hw);
+	return ret;
+}
+
+static int mockgpu_pm_sleep(struct device *dev)
 {
 	struct mockgpu_device *mdev = dev_get_drvdata(dev);
 
 	mockgpu_hw_sleep(mdev->hw);
 	return 0;
+}
+
+static int mockgpu_pm_suspend(struct device *dev)
+{
+	struct mockgpu_device *mdev = dev_get_drvdata(dev);
+
+	return READ_ONCE(mockgpu_hw_knobs(mdev->hw)->vram_loses_power) ?
+	       mockgpu_pm_off(mdev) : mockgpu_pm_sleep(dev);
 }
 
 static int mockgpu_pm_resume(struct device *dev)
@@ -75,15 +95,9 @@ static bool mockgpu_pm_is_saved(const struct mockgpu_device *mdev)
 static int mockgpu_pm_freeze(struct device *dev)
 {
 	struct mockgpu_device *mdev = dev_get_drvdata(dev);
-	int ret;
 
-	if (mockgpu_pm_is_saved(mdev))
-		return mockgpu_pm_suspend(dev);
-
-	ret = mockgpu_pm_sleep_empty(mdev);
-	if (ret)
-		drm_warn(&mdev->drm, "no hibernation: somebody holds VRAM, which would be lost\n");
-	return ret;
+	return mockgpu_pm_is_saved(mdev) ? mockgpu_pm_sleep(dev) :
+					   mockgpu_pm_off(mdev);
 }
 
 const struct dev_pm_ops mockgpu_pm_ops = {
@@ -91,6 +105,7 @@ const struct dev_pm_ops mockgpu_pm_ops = {
 	.resume = mockgpu_pm_resume,
 	.freeze = mockgpu_pm_freeze,
 	.thaw = mockgpu_pm_resume,
-	.poweroff = mockgpu_pm_suspend,
+	/* All there is was saved before. */
+	.poweroff = mockgpu_pm_sleep,
 	.restore = mockgpu_pm_resume,
 };

@@ -30,6 +30,7 @@ struct xarray;
  * @copies_held: commands of the copy engine that wait because of @hold_copy
  * @copy_delay_us: how long each command of the copy engine takes at least
  * @poison: overwrite VRAM when it is freed
+ * @vram_loses_power: overwrite all of it when it has none, in any sleep
  * @skip_dma_unmap: mistake of the driver: its unmap calls get lost
  * @hold_copy: commands of the copy engine wait, at most 30 s; set by
  *	mockgpu_hw_hold_copy()
@@ -40,6 +41,7 @@ struct mockgpu_hw_knobs {
 	atomic_t copies_held;
 	u32 copy_delay_us;
 	bool poison;
+	bool vram_loses_power;
 	bool skip_dma_unmap;
 	bool hold_copy;
 };
@@ -343,6 +345,7 @@ int mockgpu_hw_plug(struct mockgpu_hw *hw);
 void mockgpu_hw_unplug(struct mockgpu_hw *hw);
 void mockgpu_hw_halt(struct mockgpu_hw *hw);
 void mockgpu_hw_sleep(struct mockgpu_hw *hw);
+void mockgpu_hw_power_off(struct mockgpu_hw *hw);
 void mockgpu_hw_wake(struct mockgpu_hw *hw);
 bool mockgpu_hw_is_asleep(const struct mockgpu_hw *hw);
 bool mockgpu_hw_is_halted(const struct mockgpu_hw *hw);

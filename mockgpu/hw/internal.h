@@ -253,6 +253,7 @@ int mockgpu_hw_link_begin(struct mockgpu_hw *hw,
 			  struct mockgpu_hw_target *target);
 int mockgpu_hw_link_end(struct mockgpu_hw *hw,
 			struct mockgpu_hw_target *target);
+void mockgpu_hw_vram_lose(struct mockgpu_hw *hw);
 int mockgpu_hw_power_init(struct mockgpu_hw_power *power);
 void mockgpu_hw_power_fini(struct mockgpu_hw_power *power);
 int mockgpu_hw_power_get(struct mockgpu_hw *hw);

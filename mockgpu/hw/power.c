@@ -2,7 +2,8 @@
 /*
  * Sleep: a device that sleeps does not touch memory.
  *
- * Its registers, page tables and VRAM keep what they have. Jobs stop before their
+ * Its registers, page tables and VRAM keep what they have, but VRAM that a test
+ * wants to lose power loses that when the device is powered off. Jobs stop before their
  * next access and go on when it wakes; the time does not count. A device that is
  * halted is on the way there: its copy engine still works, so that VRAM can be
  * emptied, and nobody fills it again.
@@ -93,6 +94,18 @@ void mockgpu_hw_sleep(struct mockgpu_hw *hw)
 	WRITE_ONCE(hw->power.halted, true);
 	WRITE_ONCE(hw->power.asleep, true);
 	synchronize_srcu(&hw->power.users);
+}
+
+/**
+ * mockgpu_hw_power_off() - take the power from the device
+ * @hw: the device, which sleeps; mockgpu_hw_wake() gives it back
+ *
+ * Context: Process context, may sleep.
+ */
+void mockgpu_hw_power_off(struct mockgpu_hw *hw)
+{
+	if (READ_ONCE(hw->knobs.vram_loses_power))
+		mockgpu_hw_vram_lose(hw);
 }
 
 /**

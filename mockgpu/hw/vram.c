@@ -20,6 +20,8 @@
 
 /* What a freed page is filled with, so that a use of it shows. */
 #define MOCKGPU_HW_POISON	0x5a
+/* What is in VRAM when it gets power again. */
+#define MOCKGPU_HW_NOISE	0xa7
 /* What a page looks like while it is being cleared. */
 #define MOCKGPU_HW_SCRUB	0xc3
 
@@ -388,6 +390,24 @@ void mockgpu_hw_vram_scrub(struct mockgpu_hw *hw, unsigned long first,
 	memset(memory, MOCKGPU_HW_SCRUB, size);
 	memset(memory, 0, size);
 	mockgpu_hw_vram_end(hw, offset, size, DMA_FROM_DEVICE);
+}
+
+/**
+ * mockgpu_hw_vram_lose() - there is no power, so all of VRAM is lost
+ * @hw: the device, which sleeps
+ *
+ * Context: Process context, may sleep.
+ */
+void mockgpu_hw_vram_lose(struct mockgpu_hw *hw)
+{
+	struct mockgpu_hw_vram *vram = &hw->vram;
+	unsigned long i;
+
+	for (i = 0; i < vram->npages; i++) {
+		memset(vram->base + (i << PAGE_SHIFT), MOCKGPU_HW_NOISE,
+		       PAGE_SIZE);
+		cond_resched();
+	}
 }
 
 /* From now on older translations are wrong; there should be none. */

@@ -23,7 +23,7 @@ declare -A SEEN_BY=(
 )
 # These need links between the devices.
 LINKED=(fail_device_map)
-UNSEEN=(clear_delay_ms copy_delay_us scatter no_clear_op poison)
+UNSEEN=(clear_delay_ms copy_delay_us scatter no_clear_op poison vram_loses_power)
 # With these things wait, for tests that look at them then.
 STOPS=(hold_page hold_copy asleep)
 # What this one leaves behind is found out in whatever comes next, until unbind: it has

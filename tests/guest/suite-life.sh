@@ -179,6 +179,52 @@ test_suspend_busy() {
 	unload
 }
 
+# lose_power: VRAM of all devices is overwritten when they sleep.
+lose_power() {
+	local knob
+	for knob in /sys/kernel/debug/dri/*/vram_loses_power; do
+		put 1 "$knob"
+	done
+}
+
+# What is in VRAM that loses power comes home before.
+test_suspend_without_power() {
+	need_nap freeze
+	load test_knobs=1 "${LITTLE[@]}"
+	lose_power
+	hold_populated
+	nap freeze
+	expect residency 'ok none 0 system 4096 device 0 other 0'
+	expect verify ok
+	expect populate ok
+	expect transform ok
+	expect verify ok
+	hold_quit
+	unload
+}
+
+# With jobs whose page faults bring more into VRAM at any time: nap_busy STATE.
+nap_busy() {
+	local busy
+	need_nap "$1"
+	load test_knobs=1 vram_size=16M
+	TEST_SECONDS=3 "$TESTS/oversubscribe" random-twice &
+	busy=$!
+	sleep 2
+	lose_power
+	nap "$1"
+	wait "$busy" || fail "the jobs failed"
+	unload
+}
+
+test_suspend_without_power_busy() {
+	nap_busy freeze
+}
+
+test_hibernate_busy() {
+	nap_busy disk
+}
+
 # What is nowhere but in VRAM in reserved RAM would not be saved.
 test_hibernate() {
 	load "${LITTLE[@]}"
@@ -281,7 +327,8 @@ main() {
 	unload_if_loaded
 	run_tests load load-many-times load-and-use group-render unload-held unload-closed \
 		unbind-held unbind-closed unbind-busy unbind-and-unload unbind-many-times suspend \
-		suspend-busy hibernate bad-size bad-base bad-tier private-missing bad-devices \
+		suspend-busy suspend-without-power suspend-without-power-busy hibernate \
+		hibernate-busy bad-size bad-base bad-tier private-missing bad-devices \
 		good-parameters system-tier
 }
 

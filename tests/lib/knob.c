@@ -129,7 +129,7 @@ void knobs_off(const struct gpu *gpu)
 		"fail_populate", "fail_dma_map", "fail_copy", "copy_delay_us", "poison",
 		"fail_device_map", "clear_delay_ms", "scatter", "no_clear_op", "hold_page",
 		"hold_faults", "hold_copy", "skip_unmap", "skip_flush", "skip_copy", "skip_clear",
-		"skip_dma_unmap", "map_writable", "asleep",
+		"skip_dma_unmap", "map_writable", "asleep", "vram_loses_power",
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
