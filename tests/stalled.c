@@ -36,7 +36,7 @@
 /* How often the driver waits a second for a page, and some more. */
 #define SEVERAL	15
 /* Threads of one process that wait at a time, so that the last one does not get on soon. */
-#define SHARERS	3
+#define SHARERS	4
 /* How long a test may take. */
 #define SECONDS	60
 
@@ -514,15 +514,21 @@ static void *destroy_shared(void *arg)
 	return NULL;
 }
 
+static void *list_ranges(void *gpu)
+{
+	free(knob_text(gpu, "ranges"));
+	return NULL;
+}
+
 /*
- * The end of a VM waits for those that share its ranges, and they wait for the file one
- * after the other, a second each. Nobody else waits for either.
+ * Those that share ranges wait for the file one after the other, a second each, and so
+ * does who lists the ranges, and the end of a VM. Nobody else waits for any of them.
  */
 static void file_silent_shared(struct gpu *gpu)
 {
 	struct server *server = server_new(MAP_SHARED);
 	struct sharer sharers[SHARERS] = { }, ends = { .gpu = gpu };
-	pthread_t threads[SHARERS], destroyer;
+	pthread_t threads[SHARERS], lister, destroyer;
 	double end, start;
 
 	CHECK_OK(gpu_vm_create_with(gpu, MOCKGPU_VM_SHARED, &ends.vm));
@@ -532,8 +538,11 @@ static void file_silent_shared(struct gpu *gpu)
 		CHECK(!pthread_create(&threads[i], NULL, read_shared, &sharers[i]));
 	}
 	wait_until_asked(server, 1);
+	/* Until all are waiting. */
+	sleep_ms(200);
+	CHECK(!pthread_create(&lister, NULL, list_ranges, gpu));
 	CHECK(!pthread_create(&destroyer, NULL, destroy_shared, &ends));
-	end = seconds_now() + 3 * SHARERS;
+	end = seconds_now() + 2 * SHARERS;
 	do {
 		start = seconds_now();
 		test_join(test_fork(use_device, gpu));
@@ -544,6 +553,7 @@ static void file_silent_shared(struct gpu *gpu)
 	server->answers = true;
 	for (unsigned int i = 0; i < SHARERS; i++)
 		CHECK(!pthread_join(threads[i], NULL));
+	CHECK(!pthread_join(lister, NULL));
 	CHECK(!pthread_join(destroyer, NULL));
 }
 
