@@ -325,6 +325,7 @@ struct platform_driver mockgpu_platform_driver = {
 	.driver = {
 		.name = MOCKGPU_NAME,
 		.probe_type = PROBE_FORCE_SYNCHRONOUS,
+		.groups = mockgpu_sysfs_driver_groups,
 		.dev_groups = mockgpu_sysfs_groups,
 		.pm = pm_sleep_ptr(&mockgpu_pm_ops),
 	},

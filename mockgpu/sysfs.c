@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * Files in sysfs: what a device is. See docs/files.md.
+ * Files in sysfs: what a device is, and what all of them caught. See docs/files.md.
  */
 #include <linux/device.h>
 #include <linux/sysfs.h>
 
 #include "device.h"
 #include "heap.h"
+#include "hw/hw.h"
 #include "sysfs.h"
 
 static const char *mockgpu_sysfs_tier(enum drm_mockgpu_tier tier)
@@ -80,5 +81,25 @@ static const struct attribute_group mockgpu_sysfs_group = {
 
 const struct attribute_group *mockgpu_sysfs_groups[] = {
 	&mockgpu_sysfs_group,
+	NULL
+};
+
+static ssize_t device_errors_show(struct device_driver *driver, char *text)
+{
+	return sysfs_emit(text, "%llu\n", mockgpu_hw_errors_ever());
+}
+static DRIVER_ATTR_RO(device_errors);
+
+static struct attribute *mockgpu_sysfs_driver_attrs[] = {
+	&driver_attr_device_errors.attr,
+	NULL
+};
+
+static const struct attribute_group mockgpu_sysfs_driver_group = {
+	.attrs = mockgpu_sysfs_driver_attrs,
+};
+
+const struct attribute_group *mockgpu_sysfs_driver_groups[] = {
+	&mockgpu_sysfs_driver_group,
 	NULL
 };

@@ -5,5 +5,6 @@
 struct attribute_group;
 
 extern const struct attribute_group *mockgpu_sysfs_groups[];
+extern const struct attribute_group *mockgpu_sysfs_driver_groups[];
 
 #endif

@@ -6,6 +6,7 @@
  * Locks: mockgpu_hw_errors.lock is taken in any context, with interrupts off, and
  * nothing is taken inside of it but what printing needs.
  */
+#include <linux/atomic.h>
 #include <linux/device.h>
 #include <linux/kernel.h>
 #include <linux/ratelimit.h>
@@ -14,6 +15,9 @@
 #include <linux/timekeeping.h>
 
 #include "internal.h"
+
+/* Of all devices, also of those that are gone. */
+static atomic64_t mockgpu_hw_errors_of_module;
 
 static const char * const mockgpu_hw_error_names[MOCKGPU_HW_ERROR_KINDS] = {
 	[MOCKGPU_HW_STALE_TRANSLATION] = "stale_translation",
@@ -78,6 +82,7 @@ static void mockgpu_hw_errors_record(struct mockgpu_hw_errors *errors,
 		.pid = task_pid_nr(current),
 	};
 	snprintf(record->text, sizeof(record->text), "%pV", text);
+	atomic64_inc(&mockgpu_hw_errors_of_module);
 	spin_unlock_irqrestore(&errors->lock, flags);
 }
 
@@ -177,6 +182,20 @@ u64 mockgpu_hw_errors_total(struct mockgpu_hw *hw)
 }
 
 /**
+ * mockgpu_hw_errors_ever() - how often was any driver of a device caught
+ *
+ * What a device catches while it goes can be asked for here only.
+ *
+ * Context: Any.
+ * Return: how often, of all devices since the module was loaded, without what
+ * mockgpu_hw_errors_forget() was told to forget.
+ */
+u64 mockgpu_hw_errors_ever(void)
+{
+	return atomic64_read(&mockgpu_hw_errors_of_module);
+}
+
+/**
  * mockgpu_hw_errors_forget() - count from 0 again
  * @hw: the device
  *
@@ -188,9 +207,14 @@ void mockgpu_hw_errors_forget(struct mockgpu_hw *hw)
 {
 	struct mockgpu_hw_errors *errors = &hw->errors;
 	unsigned long flags;
+	unsigned int kind;
+	u64 total = 0;
 
 	spin_lock_irqsave(&errors->lock, flags);
+	for (kind = 0; kind < MOCKGPU_HW_ERROR_KINDS; kind++)
+		total += errors->counts[kind];
 	memset(errors->counts, 0, sizeof(errors->counts));
+	atomic64_sub(total, &mockgpu_hw_errors_of_module);
 	spin_unlock_irqrestore(&errors->lock, flags);
 	mockgpu_hw_iommu_drop_lost(hw);
 }

@@ -357,6 +357,7 @@ void mockgpu_hw_read_stats(struct mockgpu_hw *hw,
 const char *mockgpu_hw_error_name(enum mockgpu_hw_error_kind kind);
 u64 mockgpu_hw_error_count(struct mockgpu_hw *hw,
 			   enum mockgpu_hw_error_kind kind);
+u64 mockgpu_hw_errors_ever(void);
 void mockgpu_hw_errors_forget(struct mockgpu_hw *hw);
 unsigned int mockgpu_hw_errors_read(struct mockgpu_hw *hw,
 				    struct mockgpu_hw_error_record *records);
