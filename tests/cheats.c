@@ -190,6 +190,23 @@ static void skipped_dma_unmap(struct gpu *gpu)
 	end(&area);
 }
 
+/* Nobody can ask a device that is gone, but the driver still says what it caught. */
+static void skipped_dma_unmap_unbound(struct gpu *gpu)
+{
+	struct area area = area_filled(gpu, MIB, 0, MEM_SMALL);
+	long long before;
+
+	begin(gpu);
+	before = errors_of_all();
+	CHECK(before >= 0);
+	CHECK_OK(gpu_fill(gpu, area.vm, area.mem, area.size, VALUE));
+	cheat(&area, "skip_dma_unmap");
+	CHECK_OK(device_unbind(gpu->index));
+	errors_on_purpose(errors_of_all() - before);
+	CHECK(errors_of_all() > before);
+	CHECK_OK(device_bind(gpu->index));
+}
+
 static void skipped_clear(struct gpu *gpu)
 {
 	struct area area = area_new(gpu, PAGE, 0, MEM_SMALL);
@@ -270,6 +287,7 @@ static const struct test tests[] = {
 	{ "skipped-clear", skipped_clear, NEED_KNOBS | NEED_VRAM, 0 },
 	{ "wrong-direction", wrong_direction, NEED_KNOBS, 0 },
 	{ "error-state", error_state, NEED_KNOBS, 0 },
+	{ "skipped-dma-unmap-unbound", skipped_dma_unmap_unbound, NEED_KNOBS, 0 },
 };
 
 HARNESS_MAIN(tests)

@@ -779,6 +779,7 @@ static void unbound(struct gpu *gpu)
 	double start = seconds_now();
 	int status, sync_file = sync_export(gpu, doomed->running.sync);
 
+	device_gone(gpu->index);
 	turn_driver(&binding, "unbind");
 	CHECK(seconds_now() - start < patience(SOON));
 	/* Its page fault may have been told first. */
@@ -814,7 +815,6 @@ static const struct test tests[] = {
 	{ "stalled-fault", stalled_fault, NEED_VRAM | NEED_KNOBS, 0 },
 	{ "bad-exec", bad_exec, 0, 0 },
 	{ "bad-queue", bad_queue, 0, 0 },
-	/* Last, as the harness does not follow. */
 	{ "unbound", unbound, NEED_ROOT, 0 },
 };
 

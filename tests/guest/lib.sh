@@ -212,6 +212,8 @@ unload_after() {
 	test_nothing_left
 	unload
 	! is_loaded || fail "mockgpu is still there"
+	# Who could say it otherwise is gone.
+	! new_log | grep -q 'device error: ' || fail "a device caught something as it went"
 }
 
 test_unload_after() {

@@ -51,7 +51,6 @@ static void check_works(unsigned int index)
 		buffer_populate(&buffer);
 	buffer_dev_xor(&buffer, 0, SIZE, new_value());
 	buffer_check(&buffer);
-	CHECK_EQ(counter(&gpu, MOCKGPU_COUNTER_DEVICE_ERRORS), 0);
 	buffer_end(&buffer);
 	gpu_close(&gpu);
 }

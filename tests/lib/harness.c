@@ -25,6 +25,9 @@
 /* Exit status of a test's process that has said why it ends. */
 #define STATUS_SAID	99
 
+/* Instead of a counter. */
+#define NO_ANSWER	(-2)
+
 enum { SAY_FAIL = 'F', SAY_SKIP = 'S' };
 
 struct monitor {
@@ -34,6 +37,8 @@ struct monitor {
 
 static struct monitor monitors[MAX_DEVICES];
 static unsigned int monitor_count;
+/* What all devices have caught so far, also those that are gone. */
+static long long errors_before;
 
 /* Where a test's processes say how it ends; the other end is the harness's. */
 static int say_fd = -1;
@@ -315,18 +320,18 @@ static void run_process(const struct test *test, unsigned int index, struct verd
 	finish_process(pid, read_verdict(fds[0], deadline, verdict), seconds, verdict);
 }
 
-/* The first counter that says that something lives on, or -1. */
+/* The first counter that says that something lives on, or -1, or NO_ANSWER. */
 static int find_leak(struct monitor *monitor, uint64_t now[])
 {
 	if (gpu_counters(&monitor->gpu, now))
-		return -1;
+		return NO_ANSWER;
 	for (int i = 0; i < MOCKGPU_COUNTER_COUNT; i++)
 		if (gpu_counter_is_live(i) && now[i] > monitor->before[i])
 			return i;
 	return -1;
 }
 
-/* A device that was taken away and given back begins to count anew. */
+/* Whoever makes mistakes on purpose lets the device count anew. */
 static uint64_t new_errors(const struct monitor *monitor, const uint64_t now[])
 {
 	uint64_t errors = now[MOCKGPU_COUNTER_DEVICE_ERRORS];
@@ -360,11 +365,46 @@ static void check_leaks(struct monitor *monitor, struct verdict *verdict)
 	if (leak >= 0)
 		note_failure(verdict, "leak: device %u has %llu %s", monitor->gpu.index,
 			     (unsigned long long)now[leak], gpu_counter_name(leak));
+	if (leak == NO_ANSWER) {
+		note_failure(verdict, "device %u does not tell its counters", monitor->gpu.index);
+		return;
+	}
 	if (new_errors(monitor, now))
 		note_failure(verdict, "device %u caught %llu wrong accesses", monitor->gpu.index,
 			     (unsigned long long)new_errors(monitor, now));
 	/* What is lost stays lost: the next test is not to blame. */
 	memcpy(monitor->before, now, sizeof(now));
+}
+
+/* A device that the test took away and gave back has another file; the node may be late. */
+static void follow(struct monitor *monitor, struct verdict *verdict)
+{
+	double deadline = seconds_now() + patience(RELEASE_SECONDS);
+	struct gpu gpu;
+	int ret;
+
+	while ((ret = gpu_open(&gpu, monitor->gpu.index)) && seconds_now() < deadline)
+		sleep_ms(5);
+	if (ret) {
+		note_failure(verdict, "device %u did not come back", monitor->gpu.index);
+		return;
+	}
+	gpu_close(&monitor->gpu);
+	monitor->gpu = gpu;
+	monitor->before[MOCKGPU_COUNTER_DEVICE_ERRORS] = 0;
+}
+
+/* What a device catches while it goes nobody can ask it any more. */
+static void check_errors_of_all(struct verdict *verdict)
+{
+	long long errors = errors_of_all(), news = errors - errors_before;
+
+	if (errors < 0 && errors_before >= 0)
+		note_failure(verdict, "the driver does not tell what devices caught");
+	if (news > errors_were_on_purpose())
+		note_failure(verdict, "devices caught %lld wrong accesses, maybe as they went",
+			     news - errors_were_on_purpose());
+	errors_before = errors;
 }
 
 static bool report(const struct test *test, const struct verdict *verdict)
@@ -384,13 +424,17 @@ static bool report(const struct test *test, const struct verdict *verdict)
 void harness_run(const struct test *test, unsigned int index, struct verdict *verdict)
 {
 	*verdict = (struct verdict){ };
+	news_begin();
 	run_process(test, index, verdict);
 	for (unsigned int i = 0; i < monitor_count; i++) {
+		if (device_was_gone(monitors[i].gpu.index))
+			follow(&monitors[i], verdict);
 		/* A test that failed may have left some on. */
 		if (test->needs & NEED_KNOBS)
 			knobs_off(&monitors[i].gpu);
 		check_leaks(&monitors[i], verdict);
 	}
+	check_errors_of_all(verdict);
 }
 
 static bool run_one(const struct test *test, unsigned int index)
@@ -404,6 +448,7 @@ static bool run_one(const struct test *test, unsigned int index)
 /* Nothing may live before the first test either. */
 static void open_monitors(void)
 {
+	errors_before = errors_of_all();
 	while (monitor_count < MAX_DEVICES &&
 	       !gpu_open(&monitors[monitor_count].gpu, monitor_count)) {
 		struct monitor *monitor = &monitors[monitor_count++];

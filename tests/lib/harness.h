@@ -3,7 +3,9 @@
  * Named tests, each in a process of its own with a time limit. Results are
  * lines "ok NAME", "not ok NAME: reason (file:line)" and "skip NAME: reason";
  * lines that start with "# " are for the reader. After each test nothing of it
- * may be alive in the driver and no device may have seen a wrong access.
+ * may be alive in the driver and no device may have seen a wrong access, not even
+ * one that went. Devices must answer, but for those that the test itself took away and
+ * gave back (device_unbind()).
  */
 #ifndef _TESTS_HARNESS_H_
 #define _TESTS_HARNESS_H_

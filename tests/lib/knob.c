@@ -6,9 +6,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "knob.h"
+
+#define DRIVER		"/sys/bus/platform/drivers/mockgpu"
+#define MAX_DEVICES	8
+
+/* Shared by all processes; NULL if nobody wants to know. */
+static struct news {
+	bool gone[MAX_DEVICES];
+	long long on_purpose;
+} *news;
 
 /* The number of the primary node of the device, which has "card" in its name. */
 static unsigned int primary_minor(const struct gpu *gpu)
@@ -59,6 +69,13 @@ void processors_empty_lists(void)
 {
 	if (!file_write("/proc/sys/vm/compact_memory", "1"))
 		printf("# the lists of all processors were emptied\n");
+}
+
+long long errors_of_all(void)
+{
+	char line[32];
+
+	return *file_line(DRIVER "/device_errors", line, sizeof(line)) ? atoll(line) : -1;
 }
 
 bool dma_is_checked(void)
@@ -140,13 +157,49 @@ static int tell_driver(const char *what, unsigned int index)
 {
 	char path[64], name[32];
 
-	snprintf(path, sizeof(path), "/sys/bus/platform/drivers/mockgpu/%s", what);
+	snprintf(path, sizeof(path), DRIVER "/%s", what);
 	snprintf(name, sizeof(name), "mockgpu.%u", index);
 	return file_write(path, name);
 }
 
+void news_begin(void)
+{
+	void *mem;
+
+	if (news) {
+		memset(news, 0, sizeof(*news));
+		return;
+	}
+	mem = mmap(NULL, sizeof(*news), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (mem != MAP_FAILED)
+		news = mem;
+}
+
+void device_gone(unsigned int index)
+{
+	if (news && index < MAX_DEVICES)
+		news->gone[index] = true;
+}
+
+bool device_was_gone(unsigned int index)
+{
+	return news && index < MAX_DEVICES && news->gone[index];
+}
+
+void errors_on_purpose(long long count)
+{
+	if (news)
+		news->on_purpose += count;
+}
+
+long long errors_were_on_purpose(void)
+{
+	return news ? news->on_purpose : 0;
+}
+
 int device_unbind(unsigned int index)
 {
+	device_gone(index);
 	return tell_driver("unbind", index);
 }
 

@@ -31,8 +31,25 @@ void processors_empty_lists(void);
 /* Whether the kernel looks for mistakes with DMA (CONFIG_DMA_API_DEBUG). */
 bool dma_is_checked(void);
 
+/*
+ * How often devices caught the driver at a mistake, also those that are gone. Negative
+ * where nobody says, as without the driver.
+ */
+long long errors_of_all(void);
+
 /* Takes the driver from a device and gives it back; 0 or a negative errno. Needs root. */
 int device_unbind(unsigned int index);
 int device_bind(unsigned int index);
+
+/*
+ * News of a test for the harness, from any of its processes: devices that it took away,
+ * as device_unbind() says by itself, and mistakes that it made on purpose and that no
+ * device is left to forget (file errors).
+ */
+void news_begin(void);
+void device_gone(unsigned int index);
+bool device_was_gone(unsigned int index);
+void errors_on_purpose(long long count);
+long long errors_were_on_purpose(void);
 
 #endif
