@@ -109,7 +109,7 @@ code_of() {
 # starts SUITE PROGRAM: by its name, as one of its list of programs, or each test of it.
 starts() {
 	code_of "suite-$1.sh" |
-		grep -qE "\"\\\$TESTS/$2\"|^PROGRAMS=\((.* )?$2( .*)?\)|^[[:blank:]]*run_each $2\$"
+		grep -qE "\"\\\$TESTS/$2\"|^PROGRAMS=\((.* )?$2( .*)?\)|(^|[[:blank:]])run_each $2\$"
 }
 
 # runs SUITE TEST: a function of the suite, or of what all suites have.

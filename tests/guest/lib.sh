@@ -80,6 +80,38 @@ with_prefix() {
 	"${@:2}" | sed -u -E "s/^(ok|not ok|skip) /\\1 $1/"
 }
 
+# run_program COMMAND...: a program in $TESTS that says how its tests ended, and whose exit
+# status is 1 if some failed. One that is missing, knows no such test or was killed has not
+# said so itself.
+run_program() {
+	local word name=$1 results status
+	for word; do
+		[[ $word != "$TESTS"/* ]] || { name=${word##*/}; break; }
+	done
+	results=$(mktemp)
+	"$@" | tee "$results"
+	status=${PIPESTATUS[0]}
+	if ((status > 1)) || { ((status == 1)) && ! grep -q '^not ok ' "$results"; }; then
+		echo "not ok $name: ended with status $status"
+	elif ! grep -qE '^(ok|not ok|skip) ' "$results"; then
+		echo "not ok $name: ended without a result"
+	fi
+	rm -f "$results"
+}
+
+# run_each PROGRAM: each test in a program of its own, which then sees no device go but
+# the test's.
+run_each() {
+	local test tests
+	if ! tests=$("$TESTS/$1" --list) || [[ -z $tests ]]; then
+		echo "not ok $1: cannot list its tests"
+		return
+	fi
+	for test in $tests; do
+		run_program "$TESTS/$1" "$test"
+	done
+}
+
 # A place to swap to, as fast as memory: reads from it pass by the swap cache.
 swap_on_zram() {
 	modprobe zram num_devices=1 &&
@@ -184,10 +216,32 @@ unload_if_loaded() {
 	! is_loaded || unload
 }
 
-# add_mock PARAMETER...: false if there is no such device.
+# What this machine has no memory for, by the words of the driver: not what it should have.
+is_missing() {
+	case $1 in
+	*'no reserved RAM'*) ! grep -q 'memmap=' /proc/cmdline ;;
+	*'tier=coherent is not possible'* | *'CONFIG_DEVICE_PRIVATE'*) true ;;
+	*) false ;;
+	esac
+}
+
+# add_module NAME COMMAND...: false, and says so, if that cannot load it.
+add_module() {
+	local name=$1 said verdict='not ok'
+	shift
+	mark_log
+	said=$("$@" 2>&1) && return
+	said+=" $(new_log | grep -E 'mockgpu|gpusvm' | tail -n 1)"
+	! is_missing "$said" || verdict=skip
+	echo "$verdict $name: '$*' failed: ${said//$'\n'/ }"
+	return 1
+}
+
+# add_mock PARAMETER...: false, and says so, if there is no such device.
 add_mock() {
-	unload_if_loaded
-	modprobe mockgpu test_knobs=1 "$@" 2>/dev/null && guest-fix-dri
+	(unload_if_loaded) || { echo "not ok add-mock: what is loaded cannot go"; return 1; }
+	add_module add-mock modprobe mockgpu test_knobs=1 "$@" || return
+	guest-fix-dri || { echo "not ok add-mock: nobody may open the devices"; return 1; }
 }
 
 # Whether the best one is not all that was asked for.

@@ -34,7 +34,7 @@ test_coherent() {
 
 run_programs() {
 	load tier=auto
-	"$TESTS/uapi"
+	run_program "$TESTS/uapi"
 }
 
 main() {

@@ -11,20 +11,20 @@ PROGRAMS=(uapi migrate holes errors life)
 run_programs() {
 	local program
 	for program in "${PROGRAMS[@]}"; do
-		"$TESTS/$program"
+		run_program "$TESTS/$program"
 	done
 }
 
 # What needs no rights must work without.
 run_as_user() {
-	with_prefix user- setpriv --reuid 1000 --regid 1000 --init-groups "$TESTS/uapi"
+	with_prefix user- run_program setpriv --reuid 1000 --regid 1000 --init-groups "$TESTS/uapi"
 }
 
 run_swap() {
 	local kind
 	for kind in zram file; do
 		if "swap_on_$kind" 2>/dev/null; then
-			with_prefix "$kind-" "$TESTS/swap"
+			with_prefix "$kind-" run_program "$TESTS/swap"
 		else
 			echo "skip $kind-swap: cannot swap to $kind here"
 		fi

@@ -41,11 +41,11 @@ test_bad_device() {
 
 run_tier() {
 	add_mock vram_size=64M dma_device="$(device)" "$@" || return
-	with_prefix "$(tier)-" "$TESTS/dma"
+	with_prefix "$(tier)-" run_program "$TESTS/dma"
 	# These use memory where it is, which bounce buffers do not allow.
 	if [[ $KIND = iommu ]]; then
-		with_prefix "$(tier)-" "$TESTS/migrate"
-		with_prefix "$(tier)-" "$TESTS/holes"
+		with_prefix "$(tier)-" run_program "$TESTS/migrate"
+		with_prefix "$(tier)-" run_program "$TESTS/holes"
 	fi
 	with_prefix "$(tier)-" run_tests unload-after
 }

@@ -192,7 +192,7 @@ test_depends_intree() {
 
 run_alone() {
 	run_tests "load-$1"
-	"$TESTS/svmsum" "$(node "$1")"
+	run_program "$TESTS/svmsum" "$(node "$1")"
 	run_tests unload
 }
 

@@ -10,7 +10,7 @@
 run_tier() {
 	add_mock devices=2 vram_size=16M "$@" || return
 	# shellcheck disable=SC2086 # a list of tests, or nothing for all
-	with_prefix "$(tier)-" "$TESTS/failnth" $FAILNTH_TESTS
+	with_prefix "$(tier)-" run_program "$TESTS/failnth" $FAILNTH_TESTS
 	with_prefix "$(tier)-" run_tests unload-after
 }
 

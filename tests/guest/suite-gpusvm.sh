@@ -14,23 +14,15 @@ DRIVER_FILE=$TESTS/gpusvm_test.ko
 # The PCI device that has no driver.
 BEHIND_IOMMU=0000:00:1e.0
 
-# Each test in a program of its own: devices go.
-run_shared() {
-	local test
-	for test in $("$TESTS/shared" --list); do
-		with_prefix "$(tier)-" "$TESTS/shared" "$test"
-	done
-}
-
 add_driver() {
-	insmod "$DRIVER_FILE" "$@"
+	add_module add-driver insmod "$DRIVER_FILE" "$@"
 }
 
 drop_driver() {
 	[[ ! -d /sys/module/gpusvm_test ]] || must rmmod gpusvm_test
 }
 
-# start_mock PARAMETER...: false if there is no such device.
+# start_mock PARAMETER...: false, and says so, if there is no such device.
 start_mock() {
 	drop_driver
 	add_mock "$@"
@@ -43,15 +35,15 @@ test_unload_after() {
 
 run_mirror() {
 	start_mock "$@" || return
-	with_prefix "$(tier)-" "$TESTS/mirror"
-	run_shared
+	with_prefix "$(tier)-" run_program "$TESTS/mirror"
+	with_prefix "$(tier)-" run_each shared
 	with_prefix "$(tier)-" run_tests unload-after
 }
 
 # Three devices with links between them, and one without.
 run_mixed() {
 	start_mock devices=4 vram_size=16M links=0-1,0-2,1-2 "$@" && add_driver || return
-	with_prefix "$(tier)-" "$TESTS/mixed"
+	with_prefix "$(tier)-" run_program "$TESTS/mixed"
 	with_prefix "$(tier)-" run_tests unload-after
 }
 
@@ -59,7 +51,7 @@ run_driver() {
 	local program
 	start_mock devices=1 vram_size=64M && add_driver || return
 	for program in "${PROGRAMS[@]}"; do
-		"$TESTS/$program"
+		run_program "$TESTS/$program"
 		with_prefix "$program-" run_tests nothing-left
 	done
 	run_with_swap
@@ -71,7 +63,7 @@ run_with_swap() {
 	local kind
 	for kind in zram file; do
 		if "swap_on_$kind" 2>/dev/null; then
-			with_prefix "$kind-" "$TESTS/reclaim"
+			with_prefix "$kind-" run_program "$TESTS/reclaim"
 		else
 			echo "skip $kind-reclaim: cannot swap to $kind here"
 		fi
@@ -84,7 +76,7 @@ run_reach() {
 	local tests
 	read -ra tests <<<"$2"
 	start_mock devices=1 vram_size=16M "${MOCK[@]}" && add_driver "${@:3}" || return
-	with_prefix "$1-" "$TESTS/reach" "${tests[@]}"
+	with_prefix "$1-" run_program "$TESTS/reach" "${tests[@]}"
 	with_prefix "$1-" run_tests unload-after
 }
 

@@ -120,7 +120,7 @@ load_mockgpu() {
 # Devices that reach each other's memory.
 run_linked() {
 	load_mockgpu links=all "$@" || return
-	"${IGT_RUN[@]}" /tmp/igt-linked mockgpu_devices
+	run_program "${IGT_RUN[@]}" /tmp/igt-linked mockgpu_devices
 	is_first_tier || return 0
 	find_knobs
 	run_knobs "${LINKED[@]}"
@@ -140,7 +140,7 @@ is_last_shard() {
 run_tier() {
 	load_mockgpu "$@" || return
 	TIER=$(tier)
-	with_prefix "$TIER-" "${IGT_RUN[@]}" --shard "$SHARD" "/tmp/igt-$TIER"
+	with_prefix "$TIER-" run_program "${IGT_RUN[@]}" --shard "$SHARD" "/tmp/igt-$TIER"
 	if is_last_shard; then
 		! is_first_tier || with_prefix "$TIER-" run_mistakes
 		with_prefix "$TIER-linked-" run_linked "$@"

@@ -34,9 +34,9 @@ run_tier() {
 	add_mock devices=3 vram_size=64M links=all "$@" || return
 	WATCHED_BEFORE=$(kcsan setup_watchpoints)
 	for program in "${PROGRAMS[@]}"; do
-		with_prefix "$(tier)-" "$TESTS/$program"
+		with_prefix "$(tier)-" run_program "$TESTS/$program"
 	done
-	with_prefix "$(tier)-" "$TESTS/stress" "$((10 * TEST_SLOW))"
+	with_prefix "$(tier)-" run_program "$TESTS/stress" "$((10 * TEST_SLOW))"
 	with_prefix "$(tier)-" run_tests unload-after watched
 }
 

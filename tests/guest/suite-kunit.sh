@@ -31,9 +31,9 @@ main() {
 		echo "skip all: the kernel has no KUnit"
 		return
 	fi
-	modprobe drm_gpusvm_backport || return
-	mark_log
-	insmod "$MODULE" || return
+	add_module add-backport modprobe drm_gpusvm_backport || return
+	# It marks the log first.
+	add_module add-kunit insmod "$MODULE" || return
 	log=$(new_log)
 	for suite in "${SUITES[@]}"; do
 		with_prefix "$suite." results "$suite" <<<"$log"

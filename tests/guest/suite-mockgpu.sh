@@ -35,23 +35,23 @@ test_read_files_during_unbind() {
 
 run_tier() {
 	add_mock "$@" || return
-	with_prefix "$(tier)-" "$TESTS/attrs"
-	with_prefix "$(tier)-" "$TESTS/commands"
-	with_prefix "$(tier)-" "$TESTS/queues"
-	with_prefix "$(tier)-" "$TESTS/crowd"
-	with_prefix "$(tier)-" "$TESTS/cheats"
-	with_prefix "$(tier)-" "$TESTS/tools"
-	with_prefix "$(tier)-" "$TESTS/atomics"
-	with_prefix "$(tier)-" "$TESTS/stalled"
-	with_prefix "$(tier)-" "$TESTS/fuzz" --seconds 5
+	with_prefix "$(tier)-" run_program "$TESTS/attrs"
+	with_prefix "$(tier)-" run_program "$TESTS/commands"
+	with_prefix "$(tier)-" run_program "$TESTS/queues"
+	with_prefix "$(tier)-" run_program "$TESTS/crowd"
+	with_prefix "$(tier)-" run_program "$TESTS/cheats"
+	with_prefix "$(tier)-" run_program "$TESTS/tools"
+	with_prefix "$(tier)-" run_program "$TESTS/atomics"
+	with_prefix "$(tier)-" run_program "$TESTS/stalled"
+	with_prefix "$(tier)-" run_program "$TESTS/fuzz" --seconds 5
 	with_prefix "$(tier)-" run_tests read-files-during-unbind unload-after
 }
 
 # With little VRAM, that is soon full, or none.
 run_small() {
 	add_mock devices=2 "$@" || return
-	with_prefix "$(tier)-" "$TESTS/oversubscribe"
-	with_prefix "$(tier)-" "$TESTS/buffers"
+	with_prefix "$(tier)-" run_program "$TESTS/oversubscribe"
+	with_prefix "$(tier)-" run_program "$TESTS/buffers"
 	with_prefix "$(tier)-small-" run_tests unload-after
 }
 

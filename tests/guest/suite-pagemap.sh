@@ -12,16 +12,7 @@ PROGRAMS=(arrive home held family users devices livelock trace)
 run_programs() {
 	local program
 	for program in "${PROGRAMS[@]}"; do
-		"$TESTS/$program"
-	done
-}
-
-# run_each PROGRAM: each test in a program of its own, which then sees no device
-# go but the test's.
-run_each() {
-	local test
-	for test in $("$TESTS/$1" --list); do
-		"$TESTS/$1" "$test"
+		run_program "$TESTS/$program"
 	done
 }
 
@@ -31,8 +22,8 @@ run_with_swap() {
 		echo "skip swap: cannot swap to zram here"
 		return
 	fi
-	with_prefix swap- "$TESTS/users" group-full
-	with_prefix swap- "$TESTS/stress"
+	with_prefix swap- run_program "$TESTS/users" group-full
+	with_prefix swap- run_program "$TESTS/stress"
 	swap_off_zram
 }
 
@@ -41,7 +32,7 @@ run_tier() {
 	run_programs
 	run_each unbind
 	run_each cache
-	"$TESTS/stress"
+	run_program "$TESTS/stress"
 	run_with_swap
 	run_tests unload-after
 	run_linked "$@"
@@ -60,27 +51,24 @@ load_linked() {
 run_linked() {
 	load_linked all "$@" || return
 	run_each linked
-	with_prefix linked- "$TESTS/devices"
+	with_prefix linked- run_program "$TESTS/devices"
 	load_linked 0-1,1-2 "$@" || return
-	with_prefix chain- "$TESTS/linked" every-pair
-	with_prefix chain- "$TESTS/devices"
+	with_prefix chain- run_program "$TESTS/linked" every-pair
+	with_prefix chain- run_program "$TESTS/devices"
 	run_tests unload-linked
 }
 
 # Huge pages stay whole in private memory, which they do only if asked for.
 run_large() {
 	unload_if_loaded
-	if ! modprobe drm_gpusvm_backport large_folios=1 ||
-		! modprobe mockgpu test_knobs=1 devices=2 vram_size=64M tier=private; then
-		echo "not ok large: cannot load the modules"
-		return
-	fi
+	add_module add-backport modprobe drm_gpusvm_backport large_folios=1 || return
+	add_module add-mock modprobe mockgpu test_knobs=1 devices=2 vram_size=64M tier=private || return
 	guest-fix-dri
-	"$TESTS/large"
-	with_prefix large- "$TESTS/migrate" sizes-huge torn-huge-page half-huge-page other-device
-	with_prefix large- "$TESTS/holes"
-	with_prefix large- "$TESTS/family"
-	with_prefix large- "$TESTS/stress"
+	run_program "$TESTS/large"
+	with_prefix large- run_program "$TESTS/migrate" sizes-huge torn-huge-page half-huge-page other-device
+	with_prefix large- run_program "$TESTS/holes"
+	with_prefix large- run_program "$TESTS/family"
+	with_prefix large- run_program "$TESTS/stress"
 	with_prefix large- run_tests unload-after
 }
 

@@ -19,11 +19,11 @@ test_hung_task_limit() {
 run_tier() {
 	local program
 	add_mock devices=3 vram_size=64M links=all "$@" || return
-	"$TESTS/threads"
+	run_program "$TESTS/threads"
 	for program in "${PROGRAMS[@]}"; do
-		"$TESTS/$program"
+		run_program "$TESTS/$program"
 	done
-	"$TESTS/stress" "$((10 * TEST_SLOW))"
+	run_program "$TESTS/stress" "$((10 * TEST_SLOW))"
 	run_tests unload-after
 }
 

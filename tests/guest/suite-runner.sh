@@ -34,10 +34,9 @@ test_gputop() {
 }
 
 main() {
-	modprobe mockgpu test_knobs=1 devices=3 vram_size=64M || return
-	guest-fix-dri
+	add_mock devices=3 vram_size=64M || return
 	PATH=$IGT/bin:$PATH LD_LIBRARY_PATH=$LIBRARIES \
-		"$TESTS/igt/igt-run" --runner --lines /tmp/runner
+		run_program "$TESTS/igt/igt-run" --runner --lines /tmp/runner
 	run_tests lsgpu gputop
 	tail -n 3 /tmp/runner/runner.log | sed 's/^/# /'
 }

@@ -9,7 +9,7 @@
 
 run_tier() {
 	add_mock "$@" || return
-	"$TESTS/threads" | sed -u -E "s/^(ok|not ok|skip) /\\1 $(nproc)-cpus-$(tier)-/"
+	run_program "$TESTS/threads" | sed -u -E "s/^(ok|not ok|skip) /\\1 $(nproc)-cpus-$(tier)-/"
 }
 
 main() {

@@ -19,7 +19,7 @@ test_unload_after() {
 run_programs() {
 	local program
 	for program; do
-		"$TESTS/$program"
+		run_program "$TESTS/$program"
 	done
 }
 
@@ -191,7 +191,7 @@ test_unmapped_faults() {
 
 # run_pci_tier TIER
 run_pci_tier() {
-	modprobe mockgpu devices=0 test_knobs=1 tier="$1" 2>/dev/null || return
+	add_module add-mock modprobe mockgpu devices=0 test_knobs=1 tier="$1" || return
 	run_tests bind
 	run_programs uapi migrate holes errors life attrs commands queues crowd tools
 	run_tests unload-after
@@ -299,7 +299,7 @@ test_blocks_refused() {
 
 run_blocks() {
 	run_tests taken-and-given-back offline-before blocks-refused
-	modprobe mockgpu vram_source=blocks vram_size=128M test_knobs=1 || return
+	add_module add-mock modprobe mockgpu vram_source=blocks vram_size=128M test_knobs=1 || return
 	guest-fix-dri
 	with_prefix blocks- run_programs uapi migrate holes errors
 	with_prefix blocks- run_tests unload-after
@@ -358,7 +358,7 @@ test_pmem_in_use() {
 
 run_pmem() {
 	run_tests pmem pmem-not-by-itself
-	modprobe mockgpu vram_source=pmem test_knobs=1 || return
+	add_module add-mock modprobe mockgpu vram_source=pmem test_knobs=1 || return
 	guest-fix-dri
 	with_prefix pmem- run_programs uapi migrate
 	with_prefix pmem- run_tests unload-after
