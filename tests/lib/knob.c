@@ -12,7 +12,7 @@
 #include "knob.h"
 
 #define DRIVER		"/sys/bus/platform/drivers/mockgpu"
-#define MAX_DEVICES	8
+#define MAX_DEVICES	16
 
 /* Shared by all processes; NULL if nobody wants to know. */
 static struct news {
