@@ -24,7 +24,7 @@ run_swap() {
 	local kind
 	for kind in zram file; do
 		if "swap_on_$kind" 2>/dev/null; then
-			with_prefix "$kind-" run_program "$TESTS/swap"
+			SWAP_KIND=$kind with_prefix "$kind-" run_program "$TESTS/swap"
 		else
 			echo "skip $kind-swap: cannot swap to $kind here"
 		fi
