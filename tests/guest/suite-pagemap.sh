@@ -52,6 +52,7 @@ run_linked() {
 	load_linked all "$@" || return
 	run_each linked
 	with_prefix linked- run_program "$TESTS/devices"
+	with_prefix linked- run_program "$TESTS/held" peer-not-mapped
 	load_linked 0-1,1-2 "$@" || return
 	with_prefix chain- run_program "$TESTS/linked" every-pair
 	with_prefix chain- run_program "$TESTS/devices"
