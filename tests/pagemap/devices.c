@@ -217,10 +217,11 @@ static void *pull_and_count(void *arg)
 	return NULL;
 }
 
+/* Not one that only used what others had moved. */
 static bool all_had_turns(const struct table *table)
 {
 	for (unsigned int i = 0; i < table->count; i++)
-		if (!table->moved[i] && !table->used[i])
+		if (!table->moved[i])
 			return false;
 	return true;
 }
