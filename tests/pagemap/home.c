@@ -15,6 +15,8 @@
 
 #define FLIP		0x2718281828459045ULL
 #define HUGE_PAGES	(HUGE_PAGE / PAGE)
+/* How long the CPU waits for a page at most; it is 50 ms on a machine with nothing else. */
+#define STAY_SECONDS	1
 
 static struct area populated(struct gpu *gpu, size_t size)
 {
@@ -105,6 +107,44 @@ static void timeslice_bounded(struct gpu *gpu)
 	begin = seconds_now();
 	area_evict(&area);
 	check_bound("an eviction", begin);
+	area_check_cpu(&area);
+}
+
+/* How long the CPU waits for a page that came for so many ms, and took so long in all. */
+struct stay {
+	double waited, all;
+};
+
+static struct stay stay(struct area *area, unsigned int ms)
+{
+	double begin = seconds_now(), there;
+
+	area_move(area, ms);
+	there = seconds_now();
+	(void)*(volatile char *)area->mem;
+	return (struct stay){ seconds_now() - there, seconds_now() - begin };
+}
+
+/*
+ * The page stays for as long as was asked for, but for no longer than a bound if that is
+ * long. A slow machine may need most of the time to tell that the page is there: the
+ * longest wait counts, and never is all of it shorter.
+ */
+static void timeslice_kept(struct gpu *gpu)
+{
+	struct area area = area_filled(gpu, PAGE, 0, MEM_SMALL);
+	double longest = 0;
+
+	for (int i = 0; i < 10; i++) {
+		struct stay some = stay(&area, 40), endless = stay(&area, 1000000000);
+
+		longest = some.waited > longest ? some.waited : longest;
+		CHECK(some.all >= 0.030 && endless.all >= 0.030);
+		CHECK(some.waited < patience(STAY_SECONDS));
+		CHECK(endless.waited < patience(STAY_SECONDS));
+	}
+	printf("# the CPU waited up to %.1f ms\n", longest * 1000);
+	CHECK(longest >= 0.030);
 	area_check_cpu(&area);
 }
 
@@ -627,6 +667,7 @@ static const struct test tests[] = {
 	{ "fail-copy-often", fail_copy_often, NEED_VRAM | NEED_KNOBS, 0 },
 	{ "by-turns", by_turns, NEED_VRAM, 0 },
 	{ "timeslice-bounded", timeslice_bounded, NEED_VRAM, 0 },
+	{ "timeslice-kept", timeslice_kept, NEED_PRIVATE, 0 },
 	{ "timeslice-evicted", timeslice_evicted, NEED_VRAM, 0 },
 	{ "timeslice-system-call", timeslice_system_call, NEED_VRAM, 0 },
 	{ "timeslice-other-device", timeslice_other_device, NEED_VRAM | NEED_TWO_DEVICES, 0 },
