@@ -32,7 +32,7 @@ struct xarray;
  * @poison: overwrite VRAM when it is freed
  * @vram_loses_power: overwrite all of it when it has none, in any sleep
  * @skip_dma_unmap: mistake of the driver: its unmap calls get lost
- * @hold_copy: commands of the copy engine wait, at most 30 s; set by
+ * @hold_copy: commands of the copy engine wait, at most 600 s; set by
  *	mockgpu_hw_hold_copy()
  */
 struct mockgpu_hw_knobs {
