@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common.h"
+#include "inject.h"
 
 #define FLIP		0x2718281828459045ULL
 #define HUGE_PAGES	(HUGE_PAGE / PAGE)
@@ -582,51 +583,97 @@ static void little_memory(struct gpu *gpu)
 /* The kernel's own fault injection, where it has it. */
 #define FAIL_PAGES	"/sys/kernel/debug/fail_page_alloc/"
 #define FAIL_SLAB	"/sys/kernel/debug/failslab/"
+/* More often than that nothing is refused in a test. */
+#define MOST_REFUSED	1000000000
 
-static void inject_into(const char *where, const char *probability)
+static void inject_set(const char *where, const char *file, unsigned long value)
 {
-	static const char *const files[][2] = {
-		{ "interval", "1" }, { "times", "-1" }, { "verbose", "0" },
-		{ "task-filter", "Y" }, { "ignore-gfp-wait", "N" }, { "min-order", "0" },
-	};
-	char path[128];
+	char path[128], text[32];
 
-	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
-		snprintf(path, sizeof(path), "%s%s", where, files[i][0]);
-		file_write(path, files[i][1]);
-	}
-	snprintf(path, sizeof(path), "%sprobability", where);
-	file_write(path, probability);
+	snprintf(path, sizeof(path), "%s%s", where, file);
+	snprintf(text, sizeof(text), "%lu", value);
+	CHECK_OK(file_write(path, text));
 }
 
-static void read_without_memory(struct area *area)
+static void inject_into(const char *where, unsigned long percent)
 {
-	CHECK_OK(file_write("/proc/self/make-it-fail", "1"));
+	inject_set(where, "interval", 1);
+	inject_set(where, "verbose", 0);
+	inject_set(where, "task-filter", 1);
+	inject_set(where, "times", MOST_REFUSED);
+	inject_set(where, "probability", percent);
+}
+
+/* Of every ten allocations of a task that wants it one fails, wherever it is from. */
+static void injection_begin(void)
+{
+	const char *missing = inject_missing();
+
+	if (missing)
+		test_skip("%s", missing);
+	inject_into(FAIL_PAGES, 10);
+	inject_into(FAIL_SLAB, 10);
+}
+
+static unsigned long refused_pages(void)
+{
+	char line[32];
+
+	return MOST_REFUSED - strtoul(file_line(FAIL_PAGES "times", line, sizeof(line)), NULL, 0);
+}
+
+static void injection_end(void)
+{
+	inject_into(FAIL_PAGES, 0);
+	inject_into(FAIL_SLAB, 0);
+}
+
+/* The file is open already, as opening it needs memory. */
+static void want_failures(int fd, bool want)
+{
+	CHECK_EQ(pwrite(fd, want ? "1" : "0", 1, 0), 1);
+}
+
+static int failures_file(void)
+{
+	int fd = open("/proc/self/make-it-fail", O_WRONLY | O_CLOEXEC);
+
+	CHECK_SYS(fd);
+	return fd;
+}
+
+static void read_all_words(const struct area *area)
+{
 	for (size_t i = 0; i < area->size / 8; i++)
 		CHECK(((volatile uint64_t *)area->mem)[i] ==
 		      (pattern_word(area->seed, i) ^ area->flip));
-	CHECK_OK(file_write("/proc/self/make-it-fail", "0"));
 }
 
-/* Allocations fail at random while the CPU brings memory home: it gets all of it. */
+/*
+ * Allocations fail at random while the CPU brings memory home, those of the pages that it
+ * comes home to as well: it gets all of it.
+ */
 static void no_memory(struct gpu *gpu)
 {
 	struct area area = area_filled(gpu, HUGE_PAGE, 0, MEM_SMALL);
 	double deadline = seconds_now() + 2 * brief_seconds();
 	unsigned int rounds = 0;
+	unsigned long refused;
+	int fd = failures_file();
 
-	if (access(FAIL_PAGES "probability", W_OK))
-		test_skip("the kernel cannot inject failures");
-	inject_into(FAIL_PAGES, "10");
-	inject_into(FAIL_SLAB, "10");
-	for (; seconds_now() < deadline; rounds++) {
+	injection_begin();
+	while (rounds < 3 || seconds_now() < deadline) {
 		area_populate(&area);
-		area_device_flip(&area, FLIP + rounds);
-		read_without_memory(&area);
+		area_device_flip(&area, FLIP + rounds++);
+		want_failures(fd, true);
+		read_all_words(&area);
+		want_failures(fd, false);
 	}
-	inject_into(FAIL_PAGES, "0");
-	inject_into(FAIL_SLAB, "0");
-	printf("# %u rounds\n", rounds);
+	refused = refused_pages();
+	injection_end();
+	printf("# %u rounds, %lu pages refused\n", rounds, refused);
+	/* So many are not for anything else. */
+	CHECK(refused >= 16 * rounds);
 	area_check_cpu(&area);
 }
 
@@ -636,26 +683,31 @@ static void no_memory_to_move(struct gpu *gpu)
 	struct area area = area_filled(gpu, HUGE_PAGE, 0, MEM_SMALL);
 	double deadline = seconds_now() + 2 * brief_seconds();
 	unsigned int rounds = 0, failed = 0;
+	unsigned long refused;
+	int fd = failures_file();
 
-	if (access(FAIL_PAGES "probability", W_OK))
-		test_skip("the kernel cannot inject failures");
-	inject_into(FAIL_PAGES, "10");
-	inject_into(FAIL_SLAB, "10");
-	CHECK_OK(file_write("/proc/self/make-it-fail", "1"));
-	for (; seconds_now() < deadline; rounds++) {
-		int ret = gpu_populate(gpu, area.vm, area.mem, area.size);
+	injection_begin();
+	while (rounds < 3 || seconds_now() < deadline) {
+		int ret;
 
+		/* What does not come at all does not go home either. */
+		want_failures(fd, rounds % 2);
+		ret = gpu_populate(gpu, area.vm, area.mem, area.size);
 		CHECK(!ret || ret == -ENOMEM || ret == -EBUSY || ret == -ENOSPC);
 		failed += !!ret;
+		want_failures(fd, true);
 		ret = gpu_evict_vm(gpu, area.vm);
+		want_failures(fd, false);
 		CHECK(!ret || ret == -ENOMEM || ret == -EBUSY);
 		failed += !!ret;
+		area_evict(&area);
+		rounds++;
 	}
-	CHECK_OK(file_write("/proc/self/make-it-fail", "0"));
-	inject_into(FAIL_PAGES, "0");
-	inject_into(FAIL_SLAB, "0");
-	printf("# %u rounds, %u failures\n", rounds, failed);
+	refused = refused_pages();
+	injection_end();
+	printf("# %u rounds, %u failures, %lu pages refused\n", rounds, failed, refused);
 	CHECK(failed);
+	CHECK(refused >= 2 * rounds);
 	area_check_cpu(&area);
 	area_populate(&area);
 	area_check_device(&area);
