@@ -60,7 +60,7 @@ static void end_process(struct gpu *gpu, void (*prepare)(struct round *round))
 {
 	struct end end = { .gpu = gpu, .prepare = prepare, .before = alive_now(gpu) };
 
-	run_rounds(&(struct rounds){ end_round, check_end, &end });
+	CHECK(run_rounds(&(struct rounds){ end_round, check_end, &end }));
 }
 
 static void process_end(struct gpu *gpu)
