@@ -701,8 +701,8 @@ static const char *find_rest(const struct gpu *gpu, const uint64_t *before)
 
 	if (gpu_counters(gpu, now))
 		return "the counters";
-	for (unsigned int i = MOCKGPU_COUNTER_LIVE_VRAM_PAGES; i <= MOCKGPU_COUNTER_LIVE_JOBS; i++)
-		if (now[i] > before[i])
+	for (unsigned int i = 0; i < MOCKGPU_COUNTER_COUNT; i++)
+		if (gpu_counter_is_live(i) && now[i] > before[i])
 			return gpu_counter_name(i);
 	if (now[MOCKGPU_COUNTER_DEVICE_ERRORS] > before[MOCKGPU_COUNTER_DEVICE_ERRORS])
 		return gpu_counter_name(MOCKGPU_COUNTER_DEVICE_ERRORS);
