@@ -17,6 +17,10 @@
 
 #include "common.h"
 
+#ifndef SYS_process_mrelease
+#define SYS_process_mrelease	448
+#endif
+
 #define FLIP	0x1618033988749894ULL
 
 static struct area populated(struct gpu *gpu, size_t size)
@@ -632,6 +636,80 @@ static void exec_and_use(struct gpu *gpu)
 	wait_for_counter(gpu, MOCKGPU_COUNTER_LIVE_DEVICE_PAGES, 0);
 }
 
+#define COPY_SECONDS	3
+
+/* One copy of the engine takes long, and who waits for that is gone no sooner. */
+static void *wait_for_engine(void *arg)
+{
+	struct area slow = area_filled(arg, PAGE, 0, MEM_SMALL);
+
+	gpu_populate(slow.gpu, slow.vm, slow.mem, slow.size);
+	return NULL;
+}
+
+struct doomed {
+	struct gpu *gpu;
+	struct relay relay;
+};
+
+/* Ranges with pages in VRAM and in RAM, and memory that no device knows. */
+static void be_doomed(void *arg)
+{
+	struct doomed *doomed = arg;
+	struct area vram = populated(doomed->gpu, 2 * MIB);
+	struct area ram = area_filled(doomed->gpu, 2 * MIB, 0, MEM_SMALL);
+	char *other = mem_map(8 * MIB, 0, MEM_SMALL);
+	struct crew crew;
+
+	CHECK(other);
+	memset(other, 1, 8 * MIB);
+	area_device_flip(&ram, FLIP);
+	area_check_device(&vram);
+	CHECK_OK(knob_set(doomed->gpu, "copy_delay_us", COPY_SECONDS * 1000000));
+	crew_start(&crew, 1, wait_for_engine, doomed->gpu);
+	sleep_ms(300);
+	relay_say(doomed->relay.ready);
+	for (;;)
+		pause();
+}
+
+/*
+ * The memory of a process that was killed and cannot end yet is taken from it, as by the
+ * kernel when there is no other memory left (whose report would look like a failure):
+ * core mm may not wait for devices then, which keep what they have until the end.
+ */
+static void reaped(struct gpu *gpu)
+{
+	struct doomed doomed = { .gpu = gpu, .relay = relay_new(gpu) };
+	pid_t pid = test_fork(be_doomed, &doomed);
+	int fd = syscall(SYS_pidfd_open, pid, 0);
+	unsigned int times = 0;
+	siginfo_t info = { };
+	double begin;
+
+	CHECK_SYS(fd);
+	relay_wait(doomed.relay.ready);
+	CHECK_SYS(kill(pid, SIGKILL));
+	begin = seconds_now();
+	do {
+		int ret = syscall(SYS_process_mrelease, fd, 0) ? errno : 0;
+
+		if (ret == ENOSYS)
+			test_skip("the kernel has no process_mrelease");
+		CHECK(!ret || ret == EAGAIN || ret == ESRCH || ret == EINVAL);
+		times += !ret || ret == EAGAIN;
+		check_bound("the end of a process whose memory was taken", begin);
+		sleep_ms(50);
+		CHECK_SYS(waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT));
+	} while (!info.si_pid);
+	CHECK_SYS(waitpid(pid, NULL, 0));
+	CHECK_OK(knob_set(gpu, "copy_delay_us", 0));
+	printf("# taken %u times\n", times);
+	CHECK(times);
+	wait_for_counter(gpu, MOCKGPU_COUNTER_LIVE_VRAM_PAGES, 0);
+	close(fd);
+}
+
 static const struct test tests[] = {
 	{ "parent-gone", parent_gone, NEED_VRAM | NEED_ROOT, 0 },
 	{ "core-dump", core_dump, NEED_VRAM | NEED_ROOT, 0 },
@@ -647,6 +725,7 @@ static const struct test tests[] = {
 	{ "inherited", inherited, NEED_VRAM, 0 },
 	{ "first-use", first_use, NEED_VRAM, 0 },
 	{ "exec-and-use", exec_and_use, NEED_VRAM, 0 },
+	{ "reaped", reaped, NEED_VRAM | NEED_KNOBS, 0 },
 };
 
 int main(int argc, char **argv)
