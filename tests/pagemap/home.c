@@ -530,9 +530,10 @@ static void crowd_of_kinds(struct gpu *gpu)
 
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
 		crew_start(&crews[i], 1, kinds[i], &pull);
-	while (seconds_now() < deadline) {
+	while (seconds_now() < deadline || !moved) {
 		int ret;
 
+		check_bound("one migration in the crowd", deadline);
 		begin = seconds_now();
 		ret = gpu_populate(gpu, pull.area.vm, pull.area.mem, pull.area.size);
 		CHECK(!ret || ret == -EBUSY);
