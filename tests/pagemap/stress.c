@@ -561,8 +561,8 @@ static bool nothing_left(unsigned int index)
 	do {
 		leak = 0;
 		gpu_counters(&gpu, values);
-		for (int i = MOCKGPU_COUNTER_LIVE_VRAM_PAGES; i < MOCKGPU_COUNTER_COUNT; i++)
-			leak = values[i] ? i : leak;
+		for (int i = 0; i < MOCKGPU_COUNTER_COUNT; i++)
+			leak = gpu_counter_is_live(i) && values[i] ? i : leak;
 		sleep_ms(10);
 	} while (leak && seconds_now() - begin < patience(BOUND_SECONDS));
 	gpu_close(&gpu);
