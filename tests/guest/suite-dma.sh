@@ -59,7 +59,7 @@ main() {
 	# The prefix has a subshell, so look again.
 	modprobe mockgpu
 	first=$(tier)
-	if [[ $first = private ]]; then
+	if every_tier && [[ $first = private ]]; then
 		with_prefix "$KIND-" run_tier tier=coherent
 	fi
 	unload_if_loaded

@@ -78,7 +78,7 @@ main() {
 	# Where private is the usual tier, coherent is the other one.
 	if [[ $(tier) = private ]]; then
 		run_large
-		with_prefix coherent- run_tier tier=coherent
+		! every_tier || with_prefix coherent- run_tier tier=coherent
 	fi
 }
 
