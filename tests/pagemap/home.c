@@ -660,9 +660,10 @@ static void no_memory(struct gpu *gpu)
 	double deadline = seconds_now() + 2 * brief_seconds();
 	unsigned int rounds = 0;
 	unsigned long refused;
-	int fd = failures_file();
+	int fd;
 
 	injection_begin();
+	fd = failures_file();
 	while (rounds < 3 || seconds_now() < deadline) {
 		area_populate(&area);
 		area_device_flip(&area, FLIP + rounds++);
@@ -685,9 +686,10 @@ static void no_memory_to_move(struct gpu *gpu)
 	double deadline = seconds_now() + 2 * brief_seconds();
 	unsigned int rounds = 0, failed = 0;
 	unsigned long refused;
-	int fd = failures_file();
+	int fd;
 
 	injection_begin();
+	fd = failures_file();
 	while (rounds < 3 || seconds_now() < deadline) {
 		int ret;
 
