@@ -128,16 +128,20 @@ static void written_at_once(struct gpu *gpu)
 {
 	struct writers writers = { .area = area_new(gpu, SIZE, 0, MEM_SMALL) };
 	double end = seconds_now() + brief_seconds();
+	uint64_t before = counter(gpu, MOCKGPU_COUNTER_PAGES_TO_DEVICE), moved;
 	struct crew crew;
 	int ret;
 
 	crew_start(&crew, 4, write_words, &writers);
 	do {
+		check_bound("one migration", end);
 		ret = gpu_populate(gpu, writers.area.vm, writers.area.mem, SIZE);
 		CHECK(!ret || ret == -EBUSY);
+		moved = counter(gpu, MOCKGPU_COUNTER_PAGES_TO_DEVICE) - before;
 		ret = gpu_evict_vm(gpu, writers.area.vm);
 		CHECK(!ret || ret == -EBUSY);
-	} while (seconds_now() < end);
+	} while (seconds_now() < end || !moved);
+	printf("# %llu pages moved\n", (unsigned long long)moved);
 	atomic_store(&writers.stop, true);
 	crew_join(&crew);
 }
