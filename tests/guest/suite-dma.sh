@@ -41,7 +41,7 @@ test_bad_device() {
 
 run_tier() {
 	add_mock vram_size=64M dma_device="$(device)" "$@" || return
-	with_prefix "$(tier)-" run_program "$TESTS/dma"
+	DMA_KIND=$KIND with_prefix "$(tier)-" run_program "$TESTS/dma"
 	# These use memory where it is, which bounce buffers do not allow.
 	if [[ $KIND = iommu ]]; then
 		with_prefix "$(tier)-" run_program "$TESTS/migrate"
