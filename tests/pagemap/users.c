@@ -40,7 +40,11 @@ struct stage {
 	struct area area;
 	atomic_bool stop;
 	uint64_t counts[PAGES];
-	unsigned long moves, steps;
+	atomic_ulong moves, steps;
+	/* How often what needs luck has worked. */
+	unsigned long lucky;
+	/* Pages that ever moved to a device, of anybody. */
+	uint64_t moved_before;
 };
 
 static uint64_t *page_words(const struct stage *stage, size_t page)
@@ -137,8 +141,23 @@ static void stage_check(struct stage *stage)
 	}
 }
 
-/* Lets @use happen over and over while the memory is counted in and moved. */
-static void with_user(struct gpu *gpu, enum mem_thp thp, void (*use)(struct stage *stage))
+/* A migration that leaves some pages behind has moved others. */
+static uint64_t pages_moved(const struct stage *stage)
+{
+	return counter(stage->area.gpu, MOCKGPU_COUNTER_PAGES_TO_DEVICE) - stage->moved_before;
+}
+
+static bool enough(const struct stage *stage, unsigned long lucky)
+{
+	return stage->lucky >= lucky && pages_moved(stage);
+}
+
+/*
+ * Lets @use happen over and over while the memory is counted in and moved, at least once
+ * each, and until @use has been @lucky so often.
+ */
+static void with_lucky_user(struct gpu *gpu, enum mem_thp thp, void (*use)(struct stage *stage),
+			    unsigned long lucky)
 {
 	struct stage *stage = calloc(1, sizeof(*stage));
 	double deadline = seconds_now() + brief_seconds();
@@ -148,14 +167,23 @@ static void with_user(struct gpu *gpu, enum mem_thp thp, void (*use)(struct stag
 	CHECK(stage);
 	stage->area = area_new(gpu, PAGES * PAGE, 0, thp);
 	still_fill(stage);
+	stage->moved_before = counter(gpu, MOCKGPU_COUNTER_PAGES_TO_DEVICE);
 	crew_start(&crew, 1, count_and_move, stage);
-	for (; seconds_now() < deadline; uses++)
+	for (; seconds_now() < deadline || !enough(stage, lucky); uses++) {
+		check_bound("one migration and one use", deadline);
 		use(stage);
+	}
 	atomic_store(&stage->stop, true);
 	crew_join(&crew);
-	printf("# used %lu times, %lu steps, moved %lu times\n", uses, stage->steps, stage->moves);
+	printf("# used %lu times, %lu steps, moved %lu times, %llu pages\n", uses, stage->steps,
+	       stage->moves, (unsigned long long)pages_moved(stage));
 	stage_check(stage);
 	free(stage);
+}
+
+static void with_user(struct gpu *gpu, enum mem_thp thp, void (*use)(struct stage *stage))
+{
+	with_lucky_user(gpu, thp, use, 0);
 }
 
 static void use_lock(struct stage *stage)
@@ -446,18 +474,27 @@ static void direct_io(struct gpu *gpu)
 	with_user(gpu, MEM_SMALL, use_direct_io);
 }
 
-/* Small pages are made into a huge one while they come and go. */
+/* Small pages are made into a huge one while they come and go: not with some in VRAM. */
 static void use_collapse(struct stage *stage)
 {
-	int ret = madvise(stage->area.mem, stage->area.size, MADV_COLLAPSE);
-
-	(void)ret;
+	stage->lucky += !madvise(stage->area.mem, stage->area.size, MADV_COLLAPSE);
 	sleep_ms(2);
+}
+
+static bool can_collapse(void)
+{
+	char *mem = mem_map(HUGE_PAGE, 0, MEM_HUGE);
+
+	CHECK(mem);
+	memset(mem, 1, HUGE_PAGE);
+	return !madvise(mem, HUGE_PAGE, MADV_COLLAPSE) && !munmap(mem, HUGE_PAGE);
 }
 
 static void collapsed(struct gpu *gpu)
 {
-	with_user(gpu, MEM_HUGE, use_collapse);
+	if (!can_collapse())
+		test_skip("the kernel does not make huge pages when asked to");
+	with_lucky_user(gpu, MEM_HUGE, use_collapse, 1);
 }
 
 static void use_compaction(struct stage *stage)
