@@ -313,6 +313,84 @@ static void mergeable_later(struct gpu *gpu)
 	CHECK_OK(file_write("/sys/kernel/mm/ksm/run", "2"));
 }
 
+#define SOFT_DIRTY	(1ULL << 55)
+
+static bool is_soft_dirty(const char *mem)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY);
+	uint64_t entry;
+
+	CHECK_SYS(fd);
+	CHECK_EQ(pread(fd, &entry, 8, (uintptr_t)mem / PAGE * 8), 8);
+	close(fd);
+	return entry & SOFT_DIRTY;
+}
+
+static void need_soft_dirty(void)
+{
+	char *mem = mem_map(PAGE, 0, MEM_SMALL);
+	bool before;
+
+	CHECK(mem);
+	mem[0] = 1;
+	CHECK_OK(file_write("/proc/self/clear_refs", "4"));
+	before = is_soft_dirty(mem);
+	mem[0] = 2;
+	if (before || !is_soft_dirty(mem))
+		test_skip("the kernel has no CONFIG_MEM_SOFT_DIRTY");
+	CHECK_SYS(munmap(mem, PAGE));
+}
+
+/* What is written to may be told too often, within the @piece that is mapped at once. */
+static void check_soft_dirty(const struct area *area, const bool *written, size_t piece)
+{
+	unsigned int more = 0;
+
+	for (size_t at = 0; at < area->size; at += PAGE) {
+		bool told = is_soft_dirty(area->mem + at), near = false;
+
+		for (size_t i = at / piece * piece; i < (at / piece + 1) * piece; i += PAGE)
+			near |= written[i / PAGE];
+		if (written[at / PAGE] && !told)
+			FAIL("page %zu was written, which nobody is told", at / PAGE);
+		if (!near && told)
+			FAIL("page %zu was not written, but is told to be", at / PAGE);
+		more += told && !written[at / PAGE];
+	}
+	printf("# %u pages are told beside those that were written\n", more);
+}
+
+/* Once after the other by the device, which had them all mapped, and by the CPU. */
+static void soft_dirty_by_device(const struct area *area)
+{
+	bool written[4 * HUGE_PAGE / PAGE] = { };
+
+	for (int round = 0; round < 3; round++) {
+		CHECK_OK(gpu_xor(area->gpu, area->vm, area->mem, area->size, FLIP));
+		CHECK_OK(file_write("/proc/self/clear_refs", "4"));
+		memset(written, 0, sizeof(written));
+		/* Reading is not writing. */
+		check_soft_dirty(area, written, PAGE);
+		for (size_t page = 3 + round; page < area->size / PAGE; page += 700) {
+			CHECK_OK(gpu_xor(area->gpu, area->vm, area->mem + page * PAGE, 8, 1));
+			written[page] = true;
+		}
+		check_soft_dirty(area, written, HUGE_PAGE);
+	}
+}
+
+static void soft_dirty_told(struct gpu *gpu)
+{
+	struct area area = area_filled(gpu, 4 * HUGE_PAGE, 0, MEM_SMALL);
+
+	need_soft_dirty();
+	soft_dirty_by_device(&area);
+	if (gpu->tier != MOCKGPU_TIER_COHERENT)
+		return;
+	area_populate(&area);
+	soft_dirty_by_device(&area);
+}
+
 static void use_soft_dirty(struct stage *stage)
 {
 	uint64_t entry;
@@ -884,6 +962,7 @@ static const struct test tests[] = {
 	{ "merged", merged, NEED_VRAM | NEED_ROOT, 0 },
 	{ "merged-twins", merged_twins, NEED_VRAM | NEED_ROOT, 0 },
 	{ "mergeable-later", mergeable_later, NEED_VRAM | NEED_ROOT, 0 },
+	{ "soft-dirty-told", soft_dirty_told, NEED_VRAM, 0 },
 	{ "soft-dirty", soft_dirty, NEED_VRAM, 0 },
 	{ "referenced", referenced, NEED_VRAM, 0 },
 	{ "vm-read", vm_read, NEED_VRAM, 0 },
