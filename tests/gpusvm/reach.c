@@ -5,6 +5,8 @@
  * or with bounce buffers forced upon them. No device is right for all of these.
  */
 #include <errno.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,6 +108,64 @@ static void cut_off(struct gpu *gpu)
 	}
 }
 
+/* Removes the range, and says when it is about to. */
+struct remover {
+	char *mem;
+	atomic_uint round, done;
+	atomic_bool stop;
+};
+
+static void *remove_when_told(void *arg)
+{
+	struct remover *remover = arg;
+	struct gpusvm_test_args args;
+	unsigned int round = 0;
+
+	while (!atomic_load(&remover->stop)) {
+		if (atomic_load(&remover->round) == round)
+			continue;
+		svm_call(GPUSVM_TEST_REMOVE, remover->mem, PARALLEL, &args);
+		atomic_store(&remover->done, ++round);
+	}
+	return NULL;
+}
+
+/*
+ * A range is removed at the moment its memory is unmapped: whoever comes second must not
+ * take the first one's word for it that the device is cut off. The address is one that
+ * the device had before, as a device's own table has it.
+ */
+static void cut_off_while_removed(struct gpu *gpu)
+{
+	struct remover remover = { };
+	double end = seconds_now() + brief_seconds();
+	unsigned int rounds = 0, state = 1;
+	pthread_t thread;
+
+	(void)gpu;
+	svm_open();
+	CHECK_EQ(pthread_create(&thread, NULL, remove_when_told, &remover), 0);
+	for (; rounds < 20 || seconds_now() < end; rounds++) {
+		char *mem = mem_map(4 * MIB, 0, MEM_SMALL);
+		uint64_t dma = address(mem);
+
+		CHECK(leads_somewhere(dma));
+		remover.mem = mem;
+		atomic_store(&remover.round, rounds + 1);
+		state = state * 1103515245 + 12345;
+		for (volatile unsigned int i = 0; i < state / 65536 % 8 * 1000; i++)
+			continue;
+		CHECK_SYS(munmap(mem, 4 * MIB));
+		if (leads_somewhere(dma))
+			FAIL("round %u: the device still reaches it", rounds);
+		while (atomic_load(&remover.done) != rounds + 1)
+			sched_yield();
+	}
+	atomic_store(&remover.stop, true);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	printf("# %u rounds\n", rounds);
+}
+
 /* The file goes, and a new one must not reach what the old one did. */
 static void cut_off_by_close(struct gpu *gpu)
 {
@@ -192,6 +252,7 @@ static void given_back_after_error(struct gpu *gpu)
 static const struct test tests[] = {
 	{ "refused", refused, NEED_ROOT, 0 },
 	{ "cut-off", cut_off, NEED_ROOT, 0 },
+	{ "cut-off-while-removed", cut_off_while_removed, NEED_ROOT, 0 },
 	{ "cut-off-by-close", cut_off_by_close, NEED_ROOT, 0 },
 	{ "given-back", given_back, NEED_ROOT | NEED_VRAM | NEED_KNOBS, 300 },
 	{ "given-back-after-error", given_back_after_error,

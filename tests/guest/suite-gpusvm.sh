@@ -97,7 +97,7 @@ main_plain() {
 # The mock's VRAM is within reach of whoever does DMA as the same device.
 main_iommu() {
 	MOCK=(dma_device="$BEHIND_IOMMU")
-	run_reach iommu 'cut-off cut-off-by-close' device="$BEHIND_IOMMU"
+	run_reach iommu 'cut-off cut-off-while-removed cut-off-by-close' device="$BEHIND_IOMMU"
 	run_reach iommu-32 'given-back given-back-after-error' device="$BEHIND_IOMMU" mask=32
 	run_reach iommu-30 refused device="$BEHIND_IOMMU" mask=30
 }
