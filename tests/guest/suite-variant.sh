@@ -158,9 +158,9 @@ run_programs() {
 		echo "$BASHPID" >"$GROUP/cgroup.procs"
 	fi
 	for program in "${PROGRAMS[@]}"; do
-		"${WRAPPER[@]}" "$TESTS/$program"
+		run_program "${WRAPPER[@]}" "$TESTS/$program"
 	done
-	[[ -z $STRESS ]] || "${WRAPPER[@]}" "$TESTS/stress" "$((20 * TEST_SLOW))"
+	[[ -z $STRESS ]] || run_program "${WRAPPER[@]}" "$TESTS/stress" "$((20 * TEST_SLOW))"
 }
 
 # run_disturbed: with what a variant does meanwhile, if it does anything.
