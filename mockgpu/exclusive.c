@@ -28,6 +28,7 @@
 #include "delay.h"
 #include "device.h"
 #include "exclusive.h"
+#include "gpusvm/vma.h"
 #include "hw/hw.h"
 #include "patience.h"
 #include "svm.h"
@@ -238,13 +239,13 @@ static int mockgpu_exclusive_look(struct mockgpu_exclusive *exclusive,
 }
 
 /*
- * Core mm takes a page only after a fault of its own, and waits in that for a file as
- * long as it takes, with mmap_lock held. It may have to even for the process's own copy
- * of a page, as another thread can let go of that in between.
+ * Core mm takes a page only after a fault of its own, and waits in that for a file's
+ * server as long as it takes, with mmap_lock held. It may have to even for the process's
+ * own copy of a page, as another thread can let go of that in between.
  */
 static bool mockgpu_exclusive_may_take(const struct vm_area_struct *vma)
 {
-	return vma_is_anonymous(vma);
+	return !(vma->vm_flags & VM_SHARED) && !gsb_vma_has_server(vma);
 }
 
 /* What another process has to provide may take as long as it likes: no wait here. */

@@ -362,6 +362,59 @@ static void file_answers(struct gpu *gpu)
 	CHECK_DATA(words_are(server->words + (PAGES / 2 + 3) * PAGE / 8, PAGE, VALUE, &bad), bad);
 }
 
+/* An own copy of such a page would be waited for with a lock held, were it taken. */
+static void file_atomic(struct gpu *gpu)
+{
+	struct server *server = server_new(MAP_PRIVATE);
+	struct area area = { .gpu = gpu, .mem = server->mem, .size = PAGE };
+	uint32_t queue;
+
+	if (!(gpu->caps & MOCKGPU_CAP_EXCLUSIVE))
+		test_skip("this kernel gives devices no pages for themselves");
+	server->answers = true;
+	area.vm = vm_new(gpu);
+	queue = queue_new(gpu, area.vm);
+	CHECK_OK(area_set_attr(&area, MOCKGPU_ATTR_ATOMIC, MOCKGPU_ATOMIC_SYSTEM));
+	*(volatile uint64_t *)area.mem = 5;
+	CHECK_RET(job_do(gpu, queue, cmd_add(area.mem, 1, NULL)), -EOPNOTSUPP);
+	CHECK_EQ(*(volatile uint64_t *)area.mem, 5);
+}
+
+static volatile bool may_stop;
+
+static void *drop_for_ever(void *mem)
+{
+	while (!may_stop) {
+		CHECK_SYS(madvise(mem, 16 * PAGE, MADV_DONTNEED));
+		usleep(50);
+	}
+	return NULL;
+}
+
+/* What is gone as soon as it has come is no bad address. */
+static void file_dropped(struct gpu *gpu)
+{
+	struct server *server = server_new(MAP_SHARED);
+	double end = seconds_now() + patience(1);
+	uint32_t vm = vm_new(gpu);
+	unsigned int won = 0, lost = 0;
+	pthread_t thread;
+
+	server->answers = true;
+	CHECK(!pthread_create(&thread, NULL, drop_for_ever, server->mem));
+	while (seconds_now() < end || won + lost < 3) {
+		uint64_t word;
+		int ret = gpu_read(gpu, vm, server->mem + won % 16 * PAGE, 8, &word);
+
+		CHECK(!ret || ret == -EBUSY);
+		won += !ret;
+		lost += !!ret;
+	}
+	may_stop = true;
+	CHECK(!pthread_join(thread, NULL));
+	printf("# won %u, lost %u\n", won, lost);
+}
+
 /* A late answer is one. */
 static void file_late(struct gpu *gpu)
 {
@@ -832,6 +885,8 @@ static const struct test tests[] = {
 	{ "secret-moved", secret_moved, NEED_VRAM, 0 },
 	{ "secret-prefetched", secret_prefetched, 0, 0 },
 	{ "file-answers", file_answers, NEED_ROOT, SECONDS },
+	{ "file-atomic", file_atomic, NEED_ROOT, SECONDS },
+	{ "file-dropped", file_dropped, NEED_ROOT, SECONDS },
 	{ "file-late", file_late, NEED_ROOT, SECONDS },
 	{ "file-server-killed", file_server_killed, NEED_ROOT, SECONDS },
 	{ "file-silent-job", file_silent_job, NEED_ROOT, SECONDS },

@@ -8,19 +8,36 @@
 #include <linux/mm.h>
 #include <linux/userfaultfd_k.h>
 
-/* The file system of a mapping's file, or 0. */
-static inline unsigned long gsb_vma_magic(const struct vm_area_struct *vma)
-{
-	return vma->vm_file ? file_inode(vma->vm_file)->i_sb->s_magic : 0;
-}
-
 /*
  * Pages that nobody but the process is to see: the kernel has no mapping of them, and
  * hmm_range_fault() does not know.
  */
 static inline bool gsb_vma_is_secret(const struct vm_area_struct *vma)
 {
-	return gsb_vma_magic(vma) == SECRETMEM_MAGIC;
+	return vma->vm_file &&
+	       file_inode(vma->vm_file)->i_sb->s_magic == SECRETMEM_MAGIC;
+}
+
+/*
+ * Is somebody else's program, or machine, to deliver the pages? A file system in memory
+ * or on a device of this machine needs nobody, unless a process runs it.
+ */
+static inline bool gsb_vma_has_server(const struct vm_area_struct *vma)
+{
+	const struct super_block *sb;
+
+	if (!vma->vm_file)
+		return false;
+	sb = file_inode(vma->vm_file)->i_sb;
+	switch (sb->s_magic) {
+	case TMPFS_MAGIC:
+	case HUGETLBFS_MAGIC:
+		return false;
+	case FUSE_SUPER_MAGIC:
+		return true;
+	default:
+		return !(sb->s_type->fs_flags & FS_REQUIRES_DEV);
+	}
 }
 
 /*
@@ -30,14 +47,8 @@ static inline bool gsb_vma_is_secret(const struct vm_area_struct *vma)
  */
 static inline bool gsb_vma_may_wait(const struct vm_area_struct *vma)
 {
-	switch (gsb_vma_magic(vma)) {
-	case 0:
-	case TMPFS_MAGIC:
-	case HUGETLBFS_MAGIC:
-		return userfaultfd_armed((struct vm_area_struct *)vma);
-	default:
-		return true;
-	}
+	return gsb_vma_has_server(vma) ||
+	       userfaultfd_armed((struct vm_area_struct *)vma);
 }
 
 #endif

@@ -545,9 +545,9 @@ enum drm_mockgpu_attr {
  *	between: in VRAM if that is preferred or the CPU can use it in place,
  *	otherwise in system memory, in a page that the device takes for itself
  *	until somebody wants it back. The job ends with -EOPNOTSUPP where memory
- *	is of a kind that cannot be taken, which is all but anonymous memory; what a
- *	private mapping of a file holds is not that, even where the process has
- *	written.
+ *	is of a kind that cannot be taken, which is all but anonymous memory. What a
+ *	private mapping of a file holds is that if the file is in memory or on a
+ *	device of this machine, and not served by a process or over a network.
  */
 enum drm_mockgpu_atomic {
 	MOCKGPU_ATOMIC_ANY = 0,
