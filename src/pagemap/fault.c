@@ -284,6 +284,27 @@ static bool gsb_fault_must_wait(const struct vm_fault *vmf,
 #endif
 }
 
+#ifndef GSB_FAULT_PAGE_IS_LOCKED
+/*
+ * Who has the page locked may wait for this very processor. A user's access is taken
+ * again by way of user space, where he gets it; hmm_range_fault() takes it again at
+ * once, for as long as it is refused.
+ */
+static bool gsb_fault_is_taken(const struct vm_fault *vmf)
+{
+	if (!PageLocked(vmf->page))
+		return false;
+	if (!(vmf->flags & FAULT_FLAG_USER))
+		cond_resched();
+	return true;
+}
+#else
+static bool gsb_fault_is_taken(const struct vm_fault *vmf)
+{
+	return false;
+}
+#endif
+
 static vm_fault_t gsb_fault_result(int err)
 {
 	if (!err)
@@ -308,11 +329,8 @@ vm_fault_t gsb_cpu_fault(struct vm_fault *vmf)
 	struct drm_pagemap_zdd *zdd = gsb_page_zdd(vmf->page);
 	struct drm_pagemap_devmem *devmem = zdd->devmem;
 
-#ifndef GSB_FAULT_PAGE_IS_LOCKED
-	if (PageLocked(vmf->page))
-		return 0;
-#endif
-	if (gsb_large_is_splitting(zdd) || gsb_fault_must_wait(vmf, devmem))
+	if (gsb_fault_is_taken(vmf) || gsb_large_is_splitting(zdd) ||
+	    gsb_fault_must_wait(vmf, devmem))
 		return 0;
 
 	gsb_stat_add(GSB_STAT_CPU_FAULTS, 1);
