@@ -46,7 +46,8 @@
 /*
  * A command that is running; nobody but its own task uses it. @firm says that it
  * wants room more than others do who came but moments ago; @wanted is how many
- * pages there was no room for. It has come as far as @pos.
+ * pages there was no room for. It has come as far as @pos. @lost is time that
+ * making room took in vain, for all pieces of all turns.
  */
 struct mockgpu_populate_call {
 	struct list_head link;
@@ -57,6 +58,7 @@ struct mockgpu_populate_call {
 	bool firm;
 	unsigned long pos;
 	unsigned long wanted;
+	unsigned long lost;
 	struct mockgpu_mirror mirror;
 	struct drm_pagemap_migrate_report total;
 };
@@ -64,8 +66,8 @@ struct mockgpu_populate_call {
 /*
  * What the callback is doing; @call is NULL when it was not our ioctl. What
  * comes of a piece is in @report, what came of those before in @total. It is to
- * end at @deadline, if it has a call to go on for it. @lost is time that making
- * room took in vain, for all pieces together.
+ * end at @deadline, if it has a call to go on for it. @lost is for when it has
+ * none.
  */
 struct mockgpu_populate {
 	struct drm_pagemap *dpagemap;
@@ -180,7 +182,7 @@ static int mockgpu_populate_fit(struct mockgpu_populate *populate,
 		.last = mockgpu_heap_serial(&populate->mdev->heap),
 		.call = call ? call->serial : 0,
 		.firm = call && call->firm,
-		.lost = &populate->lost,
+		.lost = call ? &call->lost : &populate->lost,
 	};
 	unsigned int rounds = MOCKGPU_POPULATE_ROUNDS;
 	int ret, made = 0;
