@@ -136,39 +136,32 @@ static void gsb_evict_unpin(struct gsb_evict_pins *pins)
 
 /*
  * How many frames from @pfn on are decided about as one: a large folio goes as a
- * whole, or not at all, as core mm moves all of it whatever is asked for. A free
- * frame can still look like a part of the one it last was in.
+ * whole, or not at all, as core mm moves all of it whatever is asked for. None if
+ * the frame is free, or not the first of its folio; a free one can still look like
+ * a part of the folio it last was in, and would make core mm pass over others.
  */
 static unsigned long gsb_evict_unit(struct folio *folio, unsigned long pfn)
 {
 	if (folio_pfn(folio) != pfn || !folio_ref_count(folio))
-		return 1;
+		return 0;
 	return folio_nr_pages(folio);
 }
 
 /*
  * Only frames that are in use and mapped are collected; those in between, as
- * somebody else moves them, are left for another attempt. What is in a large folio,
- * but not its first page, would make core mm pass over its neighbours.
+ * somebody else moves them, are left for another attempt.
  */
-static bool gsb_evict_wants(struct gsb_evict_pins *pins, struct folio *folio,
-			    unsigned long pfn)
-{
-	return folio_pfn(folio) == pfn && folio_ref_count(folio) &&
-	       gsb_evict_pin(pins, folio);
-}
-
 static void gsb_evict_select(struct gsb_job *job, const unsigned long *pfn,
 			     struct gsb_evict_pins *pins)
 {
 	unsigned long i, unit, n = 0;
 
-	for (i = 0; i < job->npages; i += unit) {
+	for (i = 0; i < job->npages; i += max(unit, 1UL)) {
 		struct folio *folio = page_folio(pfn_to_page(pfn[i]));
 
 		unit = gsb_evict_unit(folio, pfn[i]);
-		if (unit > job->npages - i ||
-		    !gsb_evict_wants(pins, folio, pfn[i]))
+		if (!unit || unit > job->npages - i ||
+		    !gsb_evict_pin(pins, folio))
 			continue;
 		memcpy(job->src + n, pfn + i, unit * sizeof(*pfn));
 		n += unit;
