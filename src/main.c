@@ -8,6 +8,7 @@
 
 #include "pagemap/drain.h"
 #include "pagemap/large.h"
+#include "pagemap/lists.h"
 #include "pagemap/pagemap.h"
 #include "stats.h"
 
@@ -28,10 +29,15 @@ EXPORT_SYMBOL_GPL(drm_gpusvm_backport_has_tier);
 
 static int __init gsb_init(void)
 {
-	int err = gsb_large_init();
+	int err = gsb_lists_init();
 
 	if (err)
 		return err;
+	err = gsb_large_init();
+	if (err) {
+		gsb_lists_exit();
+		return err;
+	}
 	gsb_stats_init();
 	if (drm_gpusvm_backport_has_tier(DRM_GPUSVM_BACKPORT_TIER_PRIVATE))
 		pr_info("version " GSB_VERSION ", device memory tiers: private, coherent\n");
@@ -47,6 +53,7 @@ static void __exit gsb_exit(void)
 	gsb_drain_exit();
 	gsb_large_exit();
 	gsb_pagemap_flush();
+	gsb_lists_exit();
 	gsb_stats_fini();
 }
 

@@ -22,6 +22,7 @@
 #include "evict.h"
 #include "gpusvm.h"
 #include "pagemap/home.h"
+#include "pagemap/lists.h"
 #include "peek.h"
 #include "trace.h"
 
@@ -118,7 +119,11 @@ static int gsb_span_run(struct gsb_span *span)
 		return err;
 	if (span->foreign)
 		return -EOPNOTSUPP;
-	return span->held ? -EBUSY : 0;
+	if (!span->held)
+		return 0;
+	/* For the next attempt, if that is why. */
+	gsb_lists_empty_sometimes();
+	return -EBUSY;
 }
 
 static int gsb_bring_span_home_locked(struct mm_struct *mm,

@@ -33,6 +33,9 @@
 
 #ifdef GSB_NEEDS_DRAIN
 
+/* Newer kernels do not have it. */
+#include <linux/pagevec.h>
+
 /* Long enough for a reader that lost its CPU, short enough to stay alive. */
 #define GSB_DRAIN_MS		1000
 #define GSB_DRAIN_AGAIN_MS	50
@@ -83,6 +86,20 @@ static bool gsb_drained(struct page *page)
 	return page_ref_count(page) - gsb_page_mapcount(page) <= 2;
 }
 
+/*
+ * A page that leaves a mapping which mlock() has locked is in a list of this processor
+ * (vma.c). Who drops references in a batch empties such lists before.
+ */
+static void gsb_drain_lists(struct page *page)
+{
+	struct folio_batch batch;
+
+	folio_batch_init(&batch);
+	get_page(page);
+	folio_batch_add(&batch, page_folio(page));
+	folio_batch_release(&batch);
+}
+
 static void gsb_drain_wait(struct page *page, unsigned int ms)
 {
 	unsigned long deadline = jiffies + msecs_to_jiffies(ms);
@@ -108,8 +125,11 @@ static void gsb_drain_range_end(struct mmu_notifier *notifier,
 		return;
 	drain = gsb_drain_find(current);
 	/* Who did not get the page is one of those others wait for. */
-	if (drain && *drain->src)
-		gsb_drain_wait(drain->page, GSB_DRAIN_MS);
+	if (!drain || !*drain->src)
+		return;
+	if (!gsb_drained(drain->page))
+		gsb_drain_lists(drain->page);
+	gsb_drain_wait(drain->page, GSB_DRAIN_MS);
 }
 
 static struct mmu_notifier *gsb_drain_alloc(struct mm_struct *mm)

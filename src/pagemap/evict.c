@@ -18,6 +18,7 @@
 #include "evict.h"
 #include "job.h"
 #include "large.h"
+#include "lists.h"
 #include "to_ram.h"
 #include "zdd.h"
 
@@ -30,6 +31,8 @@
 #define GSB_EVICT_FEW		8UL
 /* A page somebody uses for a moment is worth waiting for, a pin is not. */
 #define GSB_EVICT_ATTEMPTS	5
+/* After this one it may be a processor's list that has the page. */
+#define GSB_EVICT_PATIENT	2
 #define GSB_EVICT_PAUSE_MS	4
 
 /* Without a VMA core mm cannot split a folio: for a large one only a huge page. */
@@ -313,6 +316,8 @@ int drm_pagemap_evict_to_ram(struct drm_pagemap_devmem *devmem_allocation)
 		err = gsb_evict_once(devmem_allocation);
 		if (gsb_evict_done(devmem_allocation))
 			return 0;
+		if (attempt == GSB_EVICT_PATIENT)
+			gsb_lists_empty_all();
 	}
 	return err ?: -EBUSY;
 }

@@ -25,6 +25,7 @@
 #include "drain.h"
 #include "job.h"
 #include "large.h"
+#include "lists.h"
 #include "ops.h"
 #include "to_ram.h"
 #include "vma.h"
@@ -138,8 +139,10 @@ static int gsb_fault_alloc(struct gsb_job *job, const struct vm_fault *vmf,
 {
 	const unsigned long wanted = gsb_fault_entry(job, vmf, start);
 
-	if (!gsb_to_ram_wanted(job->src[wanted], gsb_page_zdd(vmf->page)))
+	if (!gsb_to_ram_wanted(job->src[wanted], gsb_page_zdd(vmf->page))) {
+		gsb_lists_empty_sometimes();
 		return 0;
+	}
 	gsb_drain_wait_again(vmf->page);
 	if (!gsb_fault_place_entry(job, vmf, start, wanted, NULL))
 		return -ENOMEM;

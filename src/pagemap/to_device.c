@@ -22,6 +22,7 @@
 #include "home.h"
 #include "job.h"
 #include "large.h"
+#include "lists.h"
 #include "linked.h"
 #include "place.h"
 #include "residency.h"
@@ -339,6 +340,7 @@ static void gsb_fetch_linked(struct gsb_to_device *call,
 static void gsb_help(struct gsb_to_device *call, const struct gsb_job *job)
 {
 	if (!gsb_can_fetch(call, job)) {
+		gsb_lists_empty_sometimes();
 		usleep_range(GSB_COLLECT_PAUSE_US, 2 * GSB_COLLECT_PAUSE_US);
 		return;
 	}

@@ -1,9 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* Core mm's part of a job over a range of addresses, as traced stages. */
 #include <linux/migrate.h>
+#include <linux/mm.h>
+#include <linux/preempt.h>
 
 #include "job.h"
 #include "vma.h"
+
+/*
+ * A page that leaves a mapping which mlock() has locked is for a moment in a list of
+ * this processor, with a reference. Core mm empties the list of the processor it is on
+ * before it looks who else uses the page. If that is another one by then, the page
+ * looks pinned, now and in all later attempts, until the first has something to do.
+ */
+static int gsb_collect_locked_vma(struct migrate_vma *migrate)
+{
+	int err;
+
+	migrate_disable();
+	err = migrate_vma_setup(migrate);
+	migrate_enable();
+	return err;
+}
 
 /**
  * gsb_collect_vma() - lock and unmap what can be moved
@@ -16,9 +34,10 @@
 int gsb_collect_vma(struct gsb_job *job, struct migrate_vma *migrate)
 {
 	u64 start = gsb_trace_start();
+	int err = migrate->vma->vm_flags & VM_LOCKED ?
+		  gsb_collect_locked_vma(migrate) : migrate_vma_setup(migrate);
 
-	return gsb_trace_step(job, GSB_STEP_COLLECT, start,
-			      migrate_vma_setup(migrate));
+	return gsb_trace_step(job, GSB_STEP_COLLECT, start, err);
 }
 
 /**

@@ -7,7 +7,7 @@
 # shellcheck source=tests/guest/lib.sh
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 
-PROGRAMS=(arrive home held family users devices livelock trace)
+PROGRAMS=(arrive home locked held family users devices livelock trace)
 
 run_programs() {
 	local program

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * Memory that mlock() keeps from being swapped out comes home like any other.
+ *
+ * A page that leaves such a mapping is for a moment in a list of the processor, which has a
+ * reference on it. Who brings it home is not to wait for that, nor to end up on another
+ * processor with the page in the list of the one before.
+ */
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "common.h"
+
+#define FLIP		0x3c6ef372fe94f82bULL
+#define ROUNDS		5
+#define PAGES		64
+/* After that a thread is sent back, and the page may come. */
+#define STUCK_SECONDS	8
+
+static struct area locked_area(struct gpu *gpu, size_t size)
+{
+	struct area area = area_filled(gpu, size, 0, MEM_SMALL);
+
+	CHECK_SYS(mlock(area.mem, area.size));
+	return area;
+}
+
+static double touch_seconds(struct area *area)
+{
+	double begin;
+
+	area_populate(area);
+	area_device_flip(area, FLIP);
+	begin = seconds_now();
+	area_check_cpu(area);
+	return seconds_now() - begin;
+}
+
+static double best_touch(struct area *area)
+{
+	double seconds, best = touch_seconds(area);
+
+	for (unsigned int round = 1; round < ROUNDS; round++) {
+		seconds = touch_seconds(area);
+		best = seconds < best ? seconds : best;
+	}
+	return best;
+}
+
+/* The fastest of some, in the same run; what is waited for in vain is a second each. */
+static void as_fast(struct gpu *gpu)
+{
+	struct area area = area_filled(gpu, PAGE, 0, MEM_SMALL);
+	double plain = best_touch(&area), locked;
+
+	CHECK_SYS(mlock(area.mem, area.size));
+	locked = best_touch(&area);
+	printf("# %.1f ms, locked %.1f ms\n", plain * 1000, locked * 1000);
+	CHECK(locked < 10 * plain + 0.2);
+}
+
+/* A thread that another one sends from processor to processor. */
+struct traveller {
+	pid_t tid;
+	cpu_set_t processors[2];
+	atomic_uint round;		/* one begins */
+	atomic_uint done;		/* it has ended */
+	atomic_bool stop;
+	unsigned int trips;
+	unsigned int stuck;
+};
+
+static void send_away(struct traveller *traveller)
+{
+	const cpu_set_t *there = &traveller->processors[++traveller->trips % 2];
+
+	CHECK_SYS(sched_setaffinity(traveller->tid, sizeof(*there), there));
+}
+
+static void pass_time(double seconds)
+{
+	double begin = seconds_now();
+
+	while (seconds_now() - begin < seconds)
+		;
+}
+
+static void wait_for_round(const struct traveller *traveller, unsigned int round)
+{
+	double begin = seconds_now();
+
+	while (atomic_load(&traveller->done) < round &&
+	       seconds_now() - begin < patience(STUCK_SECONDS))
+		sleep_ms(1);
+}
+
+/* Once in each round, at some moment; then it is left alone. */
+static void *send_around(void *arg)
+{
+	struct traveller *traveller = arg;
+	unsigned int round = 0, seed = 1;
+
+	while (!atomic_load(&traveller->stop)) {
+		if (atomic_load(&traveller->round) == round) {
+			sched_yield();
+			continue;
+		}
+		round = atomic_load(&traveller->round);
+		pass_time(rand_r(&seed) % 1000 / 1e6);
+		send_away(traveller);
+		wait_for_round(traveller, round);
+		if (atomic_load(&traveller->done) >= round)
+			continue;
+		traveller->stuck++;
+		while (atomic_load(&traveller->done) < round) {
+			send_away(traveller);
+			sleep_ms(10);
+		}
+	}
+	return NULL;
+}
+
+/* The first two processors of those there are. */
+static void find_processors(struct traveller *traveller)
+{
+	cpu_set_t all;
+	unsigned int found = 0;
+
+	CHECK_SYS(sched_getaffinity(0, sizeof(all), &all));
+	for (unsigned int i = 0; i < CPU_SETSIZE && found < 2; i++) {
+		if (!CPU_ISSET(i, &all))
+			continue;
+		CPU_ZERO(&traveller->processors[found]);
+		CPU_SET(i, &traveller->processors[found++]);
+	}
+	if (found < 2)
+		test_skip("there is one processor only");
+}
+
+static void other_processor(struct gpu *gpu)
+{
+	struct traveller traveller = { .tid = gettid() };
+	double deadline = seconds_now() + 8 * brief_seconds();
+	struct area area;
+	struct crew crew;
+
+	find_processors(&traveller);
+	area = locked_area(gpu, PAGES * PAGE);
+	crew_start(&crew, 1, send_around, &traveller);
+	while (seconds_now() < deadline) {
+		area_populate(&area);
+		area_device_flip(&area, FLIP);
+		atomic_fetch_add(&traveller.round, 1);
+		area_check_cpu(&area);
+		atomic_fetch_add(&traveller.done, 1);
+	}
+	atomic_store(&traveller.stop, true);
+	crew_join(&crew);
+	printf("# sent away %u times in %u rounds\n", traveller.trips, atomic_load(&traveller.done));
+	CHECK_EQ(traveller.stuck, 0);
+}
+
+static const struct test tests[] = {
+	{ "as-fast", as_fast, NEED_VRAM, 0 },
+	{ "other-processor", other_processor, NEED_VRAM, 0 },
+};
+
+HARNESS_MAIN(tests)
