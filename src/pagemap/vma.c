@@ -8,10 +8,9 @@
 #include "vma.h"
 
 /*
- * A page that leaves a mapping which mlock() has locked is for a moment in a list of
- * this processor, with a reference. Core mm empties the list of the processor it is on
- * before it looks who else uses the page. If that is another one by then, the page
- * looks pinned, now and in all later attempts, until the first has something to do.
+ * Pages that leave a mapping which mlock() has locked get on a list of this processor
+ * (lists.c). Core mm empties those of the processor it is on before it looks who else
+ * uses them: it is to be the same one, or they look pinned.
  */
 static int gsb_collect_locked_vma(struct migrate_vma *migrate)
 {
