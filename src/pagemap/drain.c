@@ -29,12 +29,10 @@
 #include <linux/wait_bit.h>
 
 #include "drain.h"
+#include "lists.h"
 #include "../delay.h"
 
 #ifdef GSB_NEEDS_DRAIN
-
-/* Newer kernels do not have it. */
-#include <linux/pagevec.h>
 
 /* Long enough for a reader that lost its CPU, short enough to stay alive. */
 #define GSB_DRAIN_MS		1000
@@ -86,20 +84,6 @@ static bool gsb_drained(struct page *page)
 	return page_ref_count(page) - gsb_page_mapcount(page) <= 2;
 }
 
-/*
- * A page that leaves a mapping which mlock() has locked is in a list of this processor
- * (vma.c). Who drops references in a batch empties such lists before.
- */
-static void gsb_drain_lists(struct page *page)
-{
-	struct folio_batch batch;
-
-	folio_batch_init(&batch);
-	get_page(page);
-	folio_batch_add(&batch, page_folio(page));
-	folio_batch_release(&batch);
-}
-
 static void gsb_drain_wait(struct page *page, unsigned int ms)
 {
 	unsigned long deadline = jiffies + msecs_to_jiffies(ms);
@@ -127,8 +111,9 @@ static void gsb_drain_range_end(struct mmu_notifier *notifier,
 	/* Who did not get the page is one of those others wait for. */
 	if (!drain || !*drain->src)
 		return;
+	/* One may be that of a list, if the mapping is locked, see vma.c. */
 	if (!gsb_drained(drain->page))
-		gsb_drain_lists(drain->page);
+		gsb_lists_empty_here();
 	gsb_drain_wait(drain->page, GSB_DRAIN_MS);
 }
 
