@@ -12,7 +12,6 @@
 #include <drm/drm.h>
 
 #include "gpu.h"
-#include "knob.h"
 #include "mem.h"
 
 #define PATIENT_TRIES		20
@@ -145,7 +144,6 @@ int gpu_populate(const struct gpu *gpu, uint32_t vm, const void *addr, size_t si
 	return gpu_ioctl(gpu, DRM_IOCTL_MOCKGPU_POPULATE, &populate);
 }
 
-/* What is on the list of another processor no patience of ours gets off it. */
 int gpu_populate_patiently(const struct gpu *gpu, struct drm_mockgpu_populate *populate,
 			   unsigned int *tries)
 {
@@ -155,8 +153,6 @@ int gpu_populate_patiently(const struct gpu *gpu, struct drm_mockgpu_populate *p
 		ret = gpu_ioctl(gpu, DRM_IOCTL_MOCKGPU_POPULATE, populate);
 		if (ret != -EBUSY || *tries == PATIENT_TRIES)
 			return ret;
-		if (*tries == PATIENT_TRIES / 2)
-			processors_empty_lists();
 		sleep_ms(PATIENT_PAUSE_MS);
 	}
 }

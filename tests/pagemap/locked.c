@@ -2,9 +2,8 @@
 /*
  * Memory that mlock() keeps from being swapped out comes home like any other.
  *
- * A page that leaves such a mapping is for a moment in a list of the processor, which has a
- * reference on it. Who brings it home is not to wait for that, nor to end up on another
- * processor with the page in the list of the one before.
+ * A page that leaves such a mapping gets on a list of the processor, which has a reference
+ * on it until there is a reason to go through the list. Nobody is to wait for that.
  */
 #include <sched.h>
 #include <stdatomic.h>
@@ -141,6 +140,79 @@ static void find_processors(struct traveller *traveller)
 		test_skip("there is one processor only");
 }
 
+static void go_to(const cpu_set_t *processor)
+{
+	CHECK_SYS(sched_setaffinity(0, sizeof(*processor), processor));
+}
+
+/* Somebody else's memory, too, which a process waits to read. */
+struct reader {
+	struct area area;
+	const cpu_set_t *processor;
+	int go[2];
+};
+
+static void read_when_told(void *arg)
+{
+	struct reader *reader = arg;
+	char byte;
+
+	go_to(reader->processor);
+	CHECK_EQ(read(reader->go[0], &byte, 1), 1);
+	area_check_cpu(&reader->area);
+}
+
+/* The mapping goes, on a processor that does nothing else; a child still has the pages. */
+static void unmapped(struct gpu *gpu)
+{
+	struct traveller cpus = { };
+	struct reader reader = { };
+	double begin;
+	pid_t pid;
+
+	find_processors(&cpus);
+	reader.processor = &cpus.processors[0];
+	reader.area = locked_area(gpu, PAGES * PAGE);
+	CHECK_SYS(pipe(reader.go));
+	area_populate(&reader.area);
+	area_device_flip(&reader.area, FLIP);
+	pid = test_fork(read_when_told, &reader);
+	go_to(&cpus.processors[1]);
+	CHECK_SYS(munmap(reader.area.mem, reader.area.size));
+	begin = seconds_now();
+	CHECK_EQ(write(reader.go[1], "", 1), 1);
+	join_in_time(pid, "to read what somebody else had locked");
+	printf("# after %.0f ms\n", (seconds_now() - begin) * 1000);
+	test_join(pid);
+}
+
+static void end_with_locked(void *arg)
+{
+	const cpu_set_t *processor = arg;
+	struct area area;
+	struct gpu gpu;
+
+	go_to(processor);
+	CHECK_OK(gpu_open(&gpu, 0));
+	area = locked_area(&gpu, PAGES * PAGE);
+	area_populate(&area);
+}
+
+/* Eviction does not wait for a processor that does nothing else, either. */
+static void ended(struct gpu *gpu)
+{
+	struct traveller cpus = { };
+	uint32_t vm = vm_new(gpu);
+
+	find_processors(&cpus);
+	go_to(&cpus.processors[0]);
+	test_join(test_fork(end_with_locked, &cpus.processors[1]));
+	printf("# left behind: %llu pages\n",
+	       (unsigned long long)counter(gpu, MOCKGPU_COUNTER_LIVE_VRAM_PAGES));
+	CHECK_OK(gpu_evict_device(gpu, vm));
+	wait_for_counter(gpu, MOCKGPU_COUNTER_LIVE_VRAM_PAGES, 0);
+}
+
 static void other_processor(struct gpu *gpu)
 {
 	struct traveller traveller = { .tid = gettid() };
@@ -160,13 +232,16 @@ static void other_processor(struct gpu *gpu)
 	}
 	atomic_store(&traveller.stop, true);
 	crew_join(&crew);
-	printf("# sent away %u times in %u rounds\n", traveller.trips, atomic_load(&traveller.done));
+	printf("# sent away %u times in %u rounds\n", traveller.trips,
+	       atomic_load(&traveller.done));
 	CHECK_EQ(traveller.stuck, 0);
 }
 
 static const struct test tests[] = {
 	{ "as-fast", as_fast, NEED_VRAM, 0 },
 	{ "other-processor", other_processor, NEED_VRAM, 0 },
+	{ "unmapped", unmapped, NEED_VRAM, 0 },
+	{ "ended", ended, NEED_VRAM, 0 },
 };
 
 HARNESS_MAIN(tests)
