@@ -139,10 +139,8 @@ static int gsb_fault_alloc(struct gsb_job *job, const struct vm_fault *vmf,
 {
 	const unsigned long wanted = gsb_fault_entry(job, vmf, start);
 
-	if (!gsb_to_ram_wanted(job->src[wanted], gsb_page_zdd(vmf->page))) {
-		gsb_lists_empty_sometimes();
+	if (!gsb_to_ram_wanted(job->src[wanted], gsb_page_zdd(vmf->page)))
 		return 0;
-	}
 	gsb_drain_wait_again(vmf->page);
 	if (!gsb_fault_place_entry(job, vmf, start, wanted, NULL))
 		return -ENOMEM;
@@ -177,7 +175,8 @@ static int gsb_fault_collect(struct gsb_job *job, const struct vm_fault *vmf,
 
 /*
  * A race that was lost is no error: somebody else has moved the page or is
- * at it, and the access is simply tried again.
+ * at it, and the access is simply tried again. If it stayed as somebody holds it, of
+ * whom collecting lets one pass that the commit does not, it may be a list.
  */
 static int gsb_fault_move(struct gsb_job *job, struct vm_fault *vmf,
 			  struct gsb_window window)
@@ -209,6 +208,8 @@ static int gsb_fault_move(struct gsb_job *job, struct vm_fault *vmf,
 	gsb_to_ram_account(job);
 	gsb_finalize_vma(job, &migrate);
 	gsb_trace_migrate(job, err);
+	if (!err && !gsb_job_has_moved(job, gsb_fault_entry(job, vmf, window.start)))
+		gsb_lists_empty_sometimes();
 	return err;
 }
 
