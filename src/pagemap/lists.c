@@ -9,15 +9,16 @@
  * does export is to drop references in a batch, which begins with the lists of the
  * processor it is called on.
  *
- * Locks: gsb_lists_lock -> those of core mm's lists. mmap_lock and page locks may be
- * held outside of it.
+ * Locks: those of core mm's lists, by a worker of each processor, for which nobody
+ * waits long: a processor may have something more urgent to do, for as long as it likes.
  */
+#include <linux/atomic.h>
 #include <linux/cpumask.h>
 #include <linux/gfp.h>
 #include <linux/jiffies.h>
 #include <linux/mm.h>
-#include <linux/mutex.h>
 #include <linux/percpu.h>
+#include <linux/wait_bit.h>
 #include <linux/workqueue.h>
 
 #include "compat/folio_batch.h"
@@ -25,13 +26,15 @@
 
 /* Who is in a hurry is served so often at most. */
 #define GSB_LISTS_PAUSE		(HZ / 10)
+/* So long a processor that is slow to come to it is waited for. */
+#define GSB_LISTS_WAIT		(HZ / 5)
 
 /* To have something to drop. */
 static struct page *gsb_lists_page;
 static struct workqueue_struct *gsb_lists_queue;
 static DEFINE_PER_CPU(struct work_struct, gsb_lists_work);
-static DEFINE_MUTEX(gsb_lists_lock);
-static unsigned long gsb_lists_next;		/* jiffies */
+static atomic_t gsb_lists_pending = ATOMIC_INIT(0);	/* processors */
+static unsigned long gsb_lists_next;			/* jiffies */
 
 /**
  * gsb_lists_empty_here() - have the lists of this processor emptied
@@ -49,51 +52,58 @@ void gsb_lists_empty_here(void)
 	folio_batch_release(&batch);
 }
 
+static void gsb_lists_done(void)
+{
+	if (atomic_dec_and_test(&gsb_lists_pending))
+		wake_up_var(&gsb_lists_pending);
+}
+
 static void gsb_lists_run(struct work_struct *work)
 {
 	gsb_lists_empty_here();
+	gsb_lists_done();
 }
 
-static void gsb_lists_empty_locked(void)
+/* A processor that is at it already does it once more. */
+static void gsb_lists_start(void)
 {
 	int cpu;
 
-	lockdep_assert_held(&gsb_lists_lock);
-	for_each_online_cpu(cpu)
-		queue_work_on(cpu, gsb_lists_queue,
-			      per_cpu_ptr(&gsb_lists_work, cpu));
-	flush_workqueue(gsb_lists_queue);
 	WRITE_ONCE(gsb_lists_next, jiffies + GSB_LISTS_PAUSE);
+	for_each_online_cpu(cpu) {
+		atomic_inc(&gsb_lists_pending);
+		if (!queue_work_on(cpu, gsb_lists_queue,
+				   per_cpu_ptr(&gsb_lists_work, cpu)))
+			gsb_lists_done();
+	}
 }
 
 /**
  * gsb_lists_empty_all() - have the lists of all processors emptied
  *
- * What was on one before is on none any more. It interrupts all of them.
+ * What was on one before is on none any more, but for those of a processor that did
+ * not come to it in time. It interrupts all of them.
  *
- * Context: May sleep.
+ * Context: May sleep, for a fifth of a second.
  */
 void gsb_lists_empty_all(void)
 {
-	mutex_lock(&gsb_lists_lock);
-	gsb_lists_empty_locked();
-	mutex_unlock(&gsb_lists_lock);
+	gsb_lists_start();
+	wait_var_event_timeout(&gsb_lists_pending,
+			       !atomic_read(&gsb_lists_pending), GSB_LISTS_WAIT);
 }
 
 /**
- * gsb_lists_empty_sometimes() - the same, unless somebody did moments ago, or is at it
+ * gsb_lists_empty_sometimes() - the same, soon, unless somebody did moments ago
  *
  * For those who try again and again what may fail for other reasons, too.
  *
- * Context: May sleep.
+ * Context: Any but an interrupt. Does not wait.
  */
 void gsb_lists_empty_sometimes(void)
 {
-	if (time_before(jiffies, READ_ONCE(gsb_lists_next)) ||
-	    !mutex_trylock(&gsb_lists_lock))
-		return;
-	gsb_lists_empty_locked();
-	mutex_unlock(&gsb_lists_lock);
+	if (time_after_eq(jiffies, READ_ONCE(gsb_lists_next)))
+		gsb_lists_start();
 }
 
 /**
