@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
+#include <errno.h>
 #include <sys/mman.h>
 #include <time.h>
 
@@ -7,6 +8,14 @@
 
 /* Room for the alignment and for a gap on both sides. */
 #define MARGIN	(2 * HUGE_PAGE)
+
+/* A kernel that has no huge pages takes no advice on them. */
+static bool advise_thp(void *mem, size_t size, enum mem_thp thp)
+{
+	int advice = thp == MEM_HUGE ? MADV_HUGEPAGE : MADV_NOHUGEPAGE;
+
+	return !madvise(mem, size, advice) || errno == EINVAL;
+}
 
 void *mem_map(size_t size, size_t offset, enum mem_thp thp)
 {
@@ -19,8 +28,7 @@ void *mem_map(size_t size, size_t offset, enum mem_thp thp)
 		return NULL;
 	start = ((uintptr_t)mem + MARGIN) / HUGE_PAGE * HUGE_PAGE + offset;
 	mem = (char *)start;
-	if (madvise(mem, size, thp == MEM_HUGE ? MADV_HUGEPAGE : MADV_NOHUGEPAGE) ||
-	    mprotect(mem, size, PROT_READ | PROT_WRITE))
+	if (!advise_thp(mem, size, thp) || mprotect(mem, size, PROT_READ | PROT_WRITE))
 		return NULL;
 	return mem;
 }
