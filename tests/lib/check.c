@@ -7,6 +7,10 @@
 
 #include "check.h"
 
+/* So often is looked for a page before it is nowhere. */
+#define LOOKS		5
+#define LOOK_PAUSE_US	2000
+
 uint32_t vm_new(const struct gpu *gpu)
 {
 	uint32_t vm;
@@ -136,13 +140,32 @@ void area_check_cpu(const struct area *area)
 	CHECK_DATA(pattern_matches(area->mem, area->size, area->seed, area->flip, &bad), bad);
 }
 
+/* Fills in what is not known yet; true when that is all of it. */
+static bool look_where(const struct area *area, uint8_t *map, uint8_t *now)
+{
+	bool known = true;
+
+	CHECK_OK(gpu_residency(area->gpu, area->vm, area->mem, area->size, now));
+	for (size_t i = 0; i < area->size / PAGE; i++) {
+		if (map[i] == MOCKGPU_PAGE_NONE)
+			map[i] = now[i];
+		known &= map[i] != MOCKGPU_PAGE_NONE;
+	}
+	return known;
+}
+
+/* A page that the kernel is moving, to compact memory, is nowhere for a moment. */
 size_t area_pages(const struct area *area, unsigned int kind)
 {
 	size_t pages = area->size / PAGE, count = 0;
-	uint8_t *map = malloc(pages);
+	uint8_t *map = calloc(2, pages);
 
 	CHECK(map);
-	CHECK_OK(gpu_residency(area->gpu, area->vm, area->mem, area->size, map));
+	for (unsigned int look = 0; look < LOOKS; look++) {
+		if (look_where(area, map, map + pages))
+			break;
+		usleep(LOOK_PAUSE_US);
+	}
 	for (size_t i = 0; i < pages; i++)
 		count += map[i] == kind;
 	free(map);
