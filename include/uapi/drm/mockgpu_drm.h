@@ -234,7 +234,8 @@ struct drm_mockgpu_evict {
 
 /**
  * enum drm_mockgpu_residency_kind - where a page is
- * @MOCKGPU_PAGE_NONE: not populated, or not mapped at all
+ * @MOCKGPU_PAGE_NONE: not populated, swapped out, or not mapped at all; for a moment
+ *	also what the kernel is moving from one place to another
  * @MOCKGPU_PAGE_SYSTEM: system memory
  * @MOCKGPU_PAGE_DEVICE: VRAM of this device
  * @MOCKGPU_PAGE_OTHER: memory of another device
