@@ -87,7 +87,7 @@ static void check_area(const struct area *area, size_t every)
 
 static void untouched(struct gpu *gpu)
 {
-	struct area area = area_new(gpu, 32 * MIB, 0, MEM_SMALL);
+	struct area area = area_new(gpu, vram_bytes(gpu, 32 * MIB), 0, MEM_SMALL);
 	uint64_t cleared = counter(gpu, MOCKGPU_COUNTER_PAGES_CLEARED);
 
 	spread_secret(gpu);

@@ -91,12 +91,15 @@ prepare_memcg() {
 
 # What runs, and on which devices. A mock GPU has a DMA API of its own, unless it does DMA
 # for another device; bounce buffers are for moving memory only, not for using it in place.
-# Pages that are merged do not move: most programs take that for a mistake.
+# Pages that are merged do not move: most programs take that for a mistake. VRAM is charged
+# to the group and cannot be reclaimed; programs that fill it need room beside it, or what they
+# look for is swapped out.
 configure() {
 	case $VARIANT in
 	alone) PROGRAMS+=(threads crowd home) ;;
 	iommu) MOCK+=(dma_device=0000:00:1e.0) PROGRAMS=(dma migrate holes) ;;
 	swiotlb) MOCK+=(dma_device=0000:00:00.0) PROGRAMS=(dma) STRESS= ;;
+	memcg) MOCK=(devices=2 vram_size=16M) ;;
 	ksm) PROGRAMS=(users) WRAPPER=("$TESTS/mergeable") ;;
 	esac
 }
@@ -122,8 +125,11 @@ prepare_hotunplug() {
 
 # Those go on as long as the programs run.
 disturb_compaction() {
+	local rounds=0
+	trap 'echo "# memory was compacted $rounds times"; ((rounds)); exit' TERM
 	while :; do
 		echo 1 >/proc/sys/vm/compact_memory || return
+		rounds=$((rounds + 1))
 	done
 }
 
