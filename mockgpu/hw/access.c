@@ -46,10 +46,11 @@ bool mockgpu_hw_op_is_atomic(enum mockgpu_hw_op op)
 	return op >= MOCKGPU_HW_ADD;
 }
 
+/* Programs may have several at the same words; each word is one of theirs then. */
 static void mockgpu_hw_xor(u64 *word, size_t count, u64 value)
 {
-	while (count--)
-		*word++ ^= value;
+	for (; count; count--, word++)
+		WRITE_ONCE(*word, READ_ONCE(*word) ^ value);
 }
 
 /*
