@@ -14,6 +14,7 @@ STRESS=y
 WRAPPER=()
 THP=/sys/kernel/mm/transparent_hugepage
 KSM=/sys/kernel/mm/ksm
+PREEMPT=/sys/kernel/debug/sched/preempt
 GROUP=/sys/fs/cgroup/variant
 
 # expect_on FILE: the variant is nothing without it.
@@ -33,8 +34,9 @@ prepare_cpus() {
 
 prepare_preempt() {
 	command_line "preempt=$1"
-	expect_on /sys/kernel/debug/sched/preempt
-	grep -q "($1)" /sys/kernel/debug/sched/preempt || fail "preemption is $(</sys/kernel/debug/sched/preempt)"
+	expect_on "$PREEMPT"
+	grep -qw "$1" "$PREEMPT" || skip "the kernel can be made $(<"$PREEMPT") only"
+	grep -q "($1)" "$PREEMPT" || fail "preemption is $(<"$PREEMPT")"
 }
 
 # One processor, and nobody who has it loses it before he waits for something.
