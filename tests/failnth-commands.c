@@ -550,7 +550,7 @@ static const struct test tests[] = {
 	{ "shared-join", shared_join, NEEDS_TWO, SECONDS },
 	{ "shared-first", shared_first, NEEDS_TWO, SECONDS },
 	{ "shared-destroy", shared_destroy, NEEDS_TWO, SECONDS },
-	{ "shared-cpu-write", shared_cpu_write, NEEDS_TWO, SECONDS },
+	{ "shared-cpu-write", shared_cpu_write, NEEDS_TWO | NEED_PRIVATE, SECONDS },
 	{ "shared-unmap-part", shared_unmap_part, NEEDS_TWO, SECONDS },
 	{ "shared-protect", shared_protect, NEEDS_TWO, SECONDS },
 };
