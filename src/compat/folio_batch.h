@@ -3,7 +3,9 @@
 #ifndef GSB_COMPAT_FOLIO_BATCH_H
 #define GSB_COMPAT_FOLIO_BATCH_H
 
-#if __has_include("linux/folio_batch.h")
+#include "compat/features.h"
+
+#ifdef GSB_HAVE_FOLIO_BATCH_HEADER
 #include <linux/folio_batch.h>
 #else
 #include <linux/pagevec.h>

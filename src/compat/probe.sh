@@ -143,6 +143,7 @@ answers()
 	exported DMA_IOVA dma_iova_try_alloc
 	exported HMM_FAULT_UNLOCKED hmm_range_fault_unlocked_timeout
 	exported SHRINKER_ALLOC shrinker_alloc
+	header_has FOLIO_BATCH_HEADER 'struct folio_batch {' linux/folio_batch.h
 	header_has PAGE_PGMAP_FN ' \*page_pgmap(' linux/mmzone.h linux/mm.h linux/memremap.h
 	header_has DMA_OPS_MAP_PHYS '(\*map_phys)(struct device' linux/dma-map-ops.h
 	header_has USE_DMA_IOMMU 'use_dma_iommu(struct device' linux/iommu-dma.h
