@@ -12,10 +12,11 @@ DRIVER=/sys/bus/platform/drivers/mockgpu
 export TEST_SLOW=${TEST_SLOW:-1}
 # How long the kernel may take for one thing.
 PATIENCE=$((60 * TEST_SLOW))
-# Where a test that ends before its time says why.
-REASON=/dev/stderr
+# Where a test that ends before its time says why; outside of tests nowhere.
+REASON=
 
-# run_tests NAME...: each in a subshell that may end it at any point.
+# run_tests NAME...: each in a subshell that may end it at any point. What failed in one
+# side of a pipe, whose status is lost, has said so, too.
 run_tests() {
 	local name status
 	REASON=$(mktemp)
@@ -24,6 +25,7 @@ run_tests() {
 		status=0
 		mark_log
 		("test_${name//-/_}") || status=$?
+		((status)) || [[ ! -s $REASON ]] || status=1
 		case $status in
 		0) echo "ok $name" ;;
 		77) echo "skip $name: $(<"$REASON")" ;;
@@ -34,17 +36,25 @@ run_tests() {
 		esac
 	done
 	rm -f "$REASON"
-	REASON=/dev/stderr
+	REASON=
+}
+
+# give_up STATUS WORD REASON: outside of a test it is a result of its own.
+give_up() {
+	if [[ $REASON ]]; then
+		printf '%s' "$3" >"$REASON"
+	else
+		echo "$2 outside-of-tests: $3"
+	fi
+	exit "$1"
 }
 
 fail() {
-	printf '%s' "$*" >"$REASON"
-	exit 1
+	give_up 1 'not ok' "$*"
 }
 
 skip() {
-	printf '%s' "$*" >"$REASON"
-	exit 77
+	give_up 77 skip "$*"
 }
 
 # must COMMAND...: which may not take for ever, either.
