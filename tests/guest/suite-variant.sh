@@ -192,7 +192,7 @@ main() {
 	echo "$results"
 	[[ $results = 'ok '* ]] || return 0
 	configure
-	load test_knobs=1 "${MOCK[@]}"
+	add_mock "${MOCK[@]}" || return
 	run_disturbed
 	run_tests unload-after
 }
