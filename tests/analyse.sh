@@ -104,7 +104,8 @@ kernel_sources() {
 }
 
 test_checkpatch() {
-	cd "$SOURCE" || return
+	[[ -x $KERNEL_SCRIPTS/checkpatch.pl ]] || fail "there is no $KERNEL_SCRIPTS/checkpatch.pl"
+	cd "$SOURCE" || fail "there is no $SOURCE"
 	kernel_sources | xargs "$KERNEL_SCRIPTS/checkpatch.pl" --no-tree --strict --terse --show-types \
 		--no-summary -q -f | judge checkpatch
 }
@@ -115,17 +116,21 @@ run_cocci() {
 	grep -q '^virtual report' "$1" || return
 	options=$(sed -n 's,^// Options: ,,p' "$1" | head -n 1)
 	# shellcheck disable=SC2086 # a list
-	spatch -D report --very-quiet --cocci-file "$1" $options --no-show-diff \
-		-I include -I src -I mockgpu --dir "$DIR" 2>/dev/null | sed "s#^#$(basename "$1" .cocci): #"
+	timeout "$PATIENCE" spatch -D report --very-quiet --cocci-file "$1" $options --no-show-diff \
+		-I include -I src -I mockgpu --dir "$DIR" >"$FOUND" 2>/dev/null ||
+		echo "spatch ends with status $?" >>"$FOUND"
+	sed "s#^#$(basename "$1" .cocci): #" "$FOUND"
 }
 
 test_coccinelle() {
-	local script
-	cd "$SOURCE" || return
+	local script scripts
+	mapfile -t scripts < <(find "$KERNEL_SCRIPTS/coccinelle" -name '*.cocci' | sort)
+	((${#scripts[@]})) || fail "there are no scripts in $KERNEL_SCRIPTS/coccinelle"
+	cd "$SOURCE" || fail "there is no $SOURCE"
 	for DIR in src mockgpu examples; do
-		while read -r script; do
+		for script in "${scripts[@]}"; do
 			run_cocci "$script"
-		done < <(find "$KERNEL_SCRIPTS/coccinelle" -name '*.cocci' | sort)
+		done
 	done | judge coccinelle
 }
 
