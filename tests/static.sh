@@ -89,10 +89,14 @@ test_executable() {
 	done
 }
 
-test_tests_compile() {
-	local out
+# Sets out: a directory that is gone when the test's own shell is.
+scratch() {
 	out=$(mktemp -d)
 	trap 'rm -rf "$out"' EXIT
+}
+
+test_tests_compile() {
+	scratch
 	# On a machine that does other things, too, all of them take minutes.
 	PATIENCE=$((10 * PATIENCE))
 	must make -s -j"$(nproc)" -C tests O="$out"
@@ -117,9 +121,7 @@ sizes() {
 
 # A process of 32 bits says the same to a kernel of 64.
 test_uapi_layout() {
-	local out
-	out=$(mktemp -d)
-	trap 'rm -rf "$out"' EXIT
+	scratch
 	sizes -m64 >"$out/64" || exit
 	sizes -m32 >"$out/32" || exit
 	(($(wc -l <"$out/64") > 10)) || fail "there are hardly any structures"
