@@ -58,7 +58,7 @@ use() {
 	for module; do
 		nodes+=("$(node "$module")")
 	done
-	results=$("$TESTS/svmsum" "${nodes[@]}" -- "${SOME_TESTS[@]}")
+	results=$("$TESTS/svmsum" "${nodes[@]}" -- "${SOME_TESTS[@]}") || fail "with $*: ended with status $?"
 	all_ok "with $*" <<<"$results"
 }
 
@@ -131,8 +131,8 @@ test_beside_mockgpu() {
 	add svmsum_intree svmsum mockgpu
 	"$TESTS/svmsum" "$(node svmsum_intree)" "$(node svmsum)" -- "${SOME_TESTS[@]}" >/tmp/beside &
 	other=$!
-	results=$("$TESTS/migrate")
-	wait "$other"
+	results=$(run_program "$TESTS/migrate")
+	wait "$other" || fail "svmsum ended with status $?"
 	all_ok migrate <<<"$results"
 	all_ok svmsum </tmp/beside
 	drop_all
