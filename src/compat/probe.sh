@@ -14,6 +14,10 @@ kdir=$1
 output=$2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+# dash does not count being killed as an exit.
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 die()
 {
