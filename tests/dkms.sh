@@ -82,6 +82,10 @@ test_steps() {
 	[[ $before = "$after" ]] || fail "left behind: $(diff <(echo "$before") <(echo "$after") | grep '^[<>]' | head -n 5 | tr '\n' ' ')"
 }
 
+# Before 3.1 dkms autoinstall takes what it leaves alone for a failure.
+SKIPPED=0
+[[ $(dkms --version) != *-3.0.* ]] || SKIPPED=11
+
 # A kernel without something that is needed is left alone, and one is told why.
 test_excluded() {
 	local option config output status
@@ -92,8 +96,11 @@ test_excluded() {
 		sed -i.saved "s/^$option=.*/# $option is not set/" "$config"
 		status=0
 		output=$(run_dkms build -k "$RELEASE" 2>&1) || status=$?
+		((status == 77)) || { mv "$config.saved" "$config"; fail "without $option dkms build ends with $status, not 77"; }
+		status=0
+		dkms autoinstall -k "$RELEASE" >/dev/null 2>&1 || status=$?
 		mv "$config.saved" "$config"
-		((status == 77)) || fail "without $option dkms build ends with $status, not 77"
+		((status == SKIPPED)) || fail "without $option dkms autoinstall ends with $status, not $SKIPPED"
 		[[ $output = *"$option"* ]] || fail "dkms does not name $option: $(tail -n 3 <<<"$output" | tr '\n' ' ')"
 	done
 	must_dkms remove --all
