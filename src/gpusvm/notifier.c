@@ -61,26 +61,22 @@ gsb_notifier_alloc(const struct drm_gpusvm_ops *ops)
 	return IS_ERR(fresh) ? NULL : fresh;
 }
 
-static void gsb_notifier_free(struct drm_gpusvm_notifier *notifier)
+/**
+ * gsb_notifier_put() - drop a reference
+ * @notifier: the notifier, whose gpusvm may be gone already
+ * @ops: that gpusvm's
+ *
+ * Context: May sleep, as the driver's callback may.
+ */
+void gsb_notifier_put(struct drm_gpusvm_notifier *notifier,
+		      const struct drm_gpusvm_ops *ops)
 {
-	const struct drm_gpusvm_ops *ops = notifier->gpusvm->ops;
-
+	if (!refcount_dec_and_test(&notifier->refs))
+		return;
 	if (ops->notifier_free)
 		ops->notifier_free(notifier);
 	else
 		kfree(notifier);
-}
-
-/**
- * gsb_notifier_put() - drop a reference
- * @notifier: the notifier
- *
- * Context: May sleep, as the driver's callback may.
- */
-void gsb_notifier_put(struct drm_gpusvm_notifier *notifier)
-{
-	if (refcount_dec_and_test(&notifier->refs))
-		gsb_notifier_free(notifier);
 }
 
 /* The window around an address, cut to what may be used at all. */
@@ -162,7 +158,7 @@ gsb_notifier_insert(struct drm_gpusvm *gpusvm, unsigned long addr)
 					   drm_gpusvm_notifier_size(notifier),
 					   &gsb_notifier_ops);
 	if (err) {
-		gsb_notifier_put(notifier);
+		gsb_notifier_put(notifier, notifier->gpusvm->ops);
 		return ERR_PTR(err);
 	}
 	gsb_notifier_link(notifier);
@@ -219,7 +215,7 @@ void gsb_notifier_drop_if_empty(struct drm_gpusvm_notifier *notifier)
 	if (!notifier->flags.removed)
 		gsb_notifier_silence(notifier);
 	gsb_notifier_unlink(notifier);
-	gsb_notifier_put(notifier);
+	gsb_notifier_put(notifier, notifier->gpusvm->ops);
 }
 
 /**

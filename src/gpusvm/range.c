@@ -27,11 +27,12 @@ static void gsb_range_free(struct kref *ref)
 	struct drm_gpusvm_notifier *notifier = range->notifier;
 	const struct drm_gpusvm_ops *ops = range->gpusvm->ops;
 
+	/* A driver's range may be what keeps its gpusvm. */
 	if (ops->range_free)
 		ops->range_free(range);
 	else
 		kfree(range);
-	gsb_notifier_put(notifier);
+	gsb_notifier_put(notifier, ops);
 	gsb_stat_sub(GSB_STAT_LIVE_RANGES, 1);
 }
 

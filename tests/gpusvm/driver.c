@@ -273,6 +273,27 @@ static void inherited(struct gpu *gpu)
 	CHECK_EQ(word_at(sibling.mem), 2);
 }
 
+/* The last that is left of a driver's address space is a range. */
+static void range_kept(struct gpu *gpu)
+{
+	struct gpusvm_test_args args = { };
+	char *mem = anonymous(PAGE);
+
+	(void)gpu;
+	svm_open();
+	CHECK_OK(svm_write(mem, 5));
+	args.addr = (uintptr_t)mem;
+	CHECK_OK(svm_ioctl(GPUSVM_TEST_KEEP, &args));
+	CHECK_SYS(munmap(mem, PAGE));
+	svm_collect();
+	CHECK_NOTHING_MAPPED();
+	svm_close();
+	CHECK_EQ(svm_stat("live_ranges"), 1);
+	svm_open();
+	CHECK_SYS(ioctl(svm_fd, GPUSVM_TEST_LET_GO));
+	CHECK_EQ(svm_stat("live_ranges"), 0);
+}
+
 static const struct test tests[] = {
 	{ "arguments", arguments, NEED_ROOT, 0 },
 	{ "pages-only", pages_only, NEED_ROOT, 0 },
@@ -285,6 +306,7 @@ static const struct test tests[] = {
 	{ "exits", exits, NEED_ROOT, 0 },
 	{ "gone", gone, NEED_ROOT, 0 },
 	{ "inherited", inherited, NEED_ROOT, 0 },
+	{ "range-kept", range_kept, NEED_ROOT, 0 },
 };
 
 HARNESS_MAIN(tests)

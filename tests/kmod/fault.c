@@ -159,6 +159,29 @@ int test_remove(struct test_space *space, struct gpusvm_test_args *args)
 	return 0;
 }
 
+/* A range that somebody has a reference on, and on nothing else. */
+static struct drm_gpusvm_range *test_kept;
+
+int test_keep(struct test_space *space, unsigned long addr)
+{
+	struct drm_gpusvm_range *range = test_find_get(space, addr);
+
+	if (!range)
+		return -ENXIO;
+	if (!cmpxchg(&test_kept, NULL, range))
+		return 0;
+	drm_gpusvm_range_put(range);
+	return -EBUSY;
+}
+
+void test_let_go(void)
+{
+	struct drm_gpusvm_range *range = xchg(&test_kept, NULL);
+
+	if (range)
+		drm_gpusvm_range_put(range);
+}
+
 int test_look(struct test_space *space, struct gpusvm_test_args *args,
 	      bool evict)
 {

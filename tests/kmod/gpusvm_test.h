@@ -88,5 +88,8 @@ struct gpusvm_test_args {
 #define GPUSVM_TEST_INSPECT	_IOWR('g', 9, struct gpusvm_test_args)
 /* Does the IOMMU let the driver's own device go to @dma? */
 #define GPUSVM_TEST_REACH	_IOWR('g', 10, struct gpusvm_test_args)
+/* Keep the range at @addr, with which file and space may go; and no longer. */
+#define GPUSVM_TEST_KEEP	_IOWR('g', 11, struct gpusvm_test_args)
+#define GPUSVM_TEST_LET_GO	_IO('g', 12)
 
 #endif

@@ -69,6 +69,8 @@ static int test_call(struct test_space *space, unsigned int cmd,
 		return test_inspect(space, args);
 	case GPUSVM_TEST_REACH:
 		return test_reach(args);
+	case GPUSVM_TEST_KEEP:
+		return test_keep(space, args->addr);
 	case GPUSVM_TEST_PAGES_ONLY:
 		return test_pages_only(args);
 	default:
@@ -85,6 +87,10 @@ static long test_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 
 	if (cmd == GPUSVM_TEST_COLLECT) {
 		test_space_collect(space);
+		return 0;
+	}
+	if (cmd == GPUSVM_TEST_LET_GO) {
+		test_let_go();
 		return 0;
 	}
 	if (cmd == GPUSVM_TEST_ARGUMENTS)
@@ -177,6 +183,7 @@ fini:
 static void __exit gpusvm_test_exit(void)
 {
 	misc_deregister(&gpusvm_test_misc);
+	test_let_go();
 	drm_dev_put(test_drm);
 	put_device(test_device);
 	platform_device_unregister(test_pdev);

@@ -42,6 +42,17 @@ static void test_notifier_free(struct drm_gpusvm_notifier *notifier)
 	kfree(notifier);
 }
 
+/* Ranges keep their space, which so may end with the last of them. */
+static void test_space_free(struct kref *ref)
+{
+	struct test_space *space = container_of(ref, struct test_space, refs);
+	int i;
+
+	for (i = 0; i < GPUSVM_TEST_DEVICES; i++)
+		drm_dev_put(space->devices[i].drm);
+	kfree(space);
+}
+
 static struct drm_gpusvm_range *test_range_alloc(struct drm_gpusvm *gpusvm)
 {
 	struct test_range *range;
@@ -59,11 +70,13 @@ static struct drm_gpusvm_range *test_range_alloc(struct drm_gpusvm *gpusvm)
 	for (i = 0; i < GPUSVM_TEST_DEVICES; i++)
 		drm_gpusvm_init_pages(&range->pages[i],
 				      to_test_space(gpusvm)->devices[i].drm);
+	kref_get(&to_test_space(gpusvm)->refs);
 	return &range->base;
 }
 
 static void test_range_free(struct drm_gpusvm_range *base)
 {
+	struct test_space *space = to_test_space(base->gpusvm);
 	struct test_range *range = to_test_range(base);
 	int i;
 
@@ -71,6 +84,7 @@ static void test_range_free(struct drm_gpusvm_range *base)
 		drm_gpusvm_free_pages(base->gpusvm, &range->pages[i],
 				      test_range_pages(base));
 	kfree(range);
+	kref_put(&space->refs, test_space_free);
 }
 
 void test_range_unmap(struct drm_gpusvm_range *base, bool in_notifier)
@@ -180,14 +194,6 @@ static void test_devices_init(struct test_space *space)
 	}
 }
 
-static void test_devices_fini(struct test_space *space)
-{
-	int i;
-
-	for (i = 0; i < GPUSVM_TEST_DEVICES; i++)
-		drm_dev_put(space->devices[i].drm);
-}
-
 struct test_space *test_space_new(void)
 {
 	struct test_space *space = kzalloc(sizeof(*space), GFP_KERNEL);
@@ -195,6 +201,7 @@ struct test_space *test_space_new(void)
 
 	if (!space)
 		return ERR_PTR(-ENOMEM);
+	kref_init(&space->refs);
 	mutex_init(&space->lock);
 	spin_lock_init(&space->dead_lock);
 	INIT_LIST_HEAD(&space->dead);
@@ -221,6 +228,5 @@ void test_space_close(struct test_space *space)
 	mutex_lock(&space->lock);
 	drm_gpusvm_fini(&space->gpusvm);
 	mutex_unlock(&space->lock);
-	test_devices_fini(space);
-	kfree(space);
+	kref_put(&space->refs, test_space_free);
 }

@@ -2,6 +2,7 @@
 #ifndef GPUSVM_TEST_SPACE_H
 #define GPUSVM_TEST_SPACE_H
 
+#include <linux/kref.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
@@ -27,6 +28,7 @@ struct test_device {
  */
 struct test_space {
 	struct drm_gpusvm gpusvm;
+	struct kref refs;		/* the file's and one of each range */
 	struct mutex lock;		/* around the ranges */
 	spinlock_t dead_lock;		/* for @dead and @closed */
 	struct list_head dead;
@@ -80,6 +82,8 @@ void test_spaces_fini(void);
 struct test_space *test_space_new(void);
 void test_space_close(struct test_space *space);
 void test_space_collect(struct test_space *space);
+int test_keep(struct test_space *space, unsigned long addr);
+void test_let_go(void);
 void test_range_unmap(struct drm_gpusvm_range *base, bool in_notifier);
 
 int test_fault(struct test_space *space, struct gpusvm_test_args *args);
