@@ -70,7 +70,13 @@ int gsb_iova_sync(struct gsb_iova *iova, struct device *dev)
 void gsb_iova_release(struct gsb_iova *iova, struct device *dev,
 		      enum dma_data_direction dir)
 {
-	dma_iova_destroy(dev, &iova->state, iova->linked, dir, 0);
+	/*
+	 * Not dma_iova_destroy(): it gives back as much as was linked, which may be less, and
+	 * with a queue for flushes it does not wait until the IOMMU forgets.
+	 */
+	if (iova->linked)
+		dma_iova_unlink(dev, &iova->state, 0, iova->linked, dir, 0);
+	dma_iova_free(dev, &iova->state);
 	memset(iova, 0, sizeof(*iova));
 }
 

@@ -385,7 +385,9 @@ static void gsb_unmap_unlocked(struct drm_gpusvm *gpusvm,
  * @ctx: in_notifier
  *
  * The driver has removed the pages from the device's page table and flushed its
- * TLB. On return the IOMMU does not let the device reach them any more.
+ * TLB. On return the IOMMU does not let the device reach them any more; pages that
+ * were mapped one by one only if it is strict, see iommu.strict= of the kernel, else
+ * moments later.
  *
  * Context: With ctx->in_notifier in @ops->invalidate, the notifier lock held for
  * writing; else may sleep, the notifier lock not held.
