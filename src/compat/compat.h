@@ -59,6 +59,11 @@
 #define kzalloc_obj(obj)	kzalloc(sizeof(obj), GFP_KERNEL)
 #endif
 
+/* Before Linux 6.6 there is none. */
+#ifndef VM_SHADOW_STACK
+#define VM_SHADOW_STACK	VM_NONE
+#endif
+
 /* The name was another, which now means a thread that does not run yet. */
 #ifndef kthread_run_worker
 #define kthread_run_worker	kthread_create_worker

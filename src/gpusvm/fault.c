@@ -168,6 +168,9 @@ static int gsb_fault_locked(struct gsb_get *get)
 		return -EFAULT;
 	if (gsb_fault_any(get, gsb_vma_is_secret))
 		return -EFAULT;
+	/* Core mm knows only that it can be written to somehow. */
+	if (!get->ctx->read_only && gsb_fault_any(get, gsb_vma_is_shadow_stack))
+		return -EPERM;
 
 	err = gsb_fault_find(get);
 	get->stuck = err == -EFAULT;

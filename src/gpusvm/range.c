@@ -142,22 +142,18 @@ gsb_range_insert(const struct gsb_lookup *lookup)
 /* Nothing that has no pages, or whose pages are not the kernel's to give. */
 static bool gsb_vma_is_special(struct vm_area_struct *vma)
 {
-	return (vma->vm_flags & (VM_IO | VM_PFNMAP)) || vma_is_dax(vma) ||
+	return gsb_vma_is_device(vma) || vma_is_dax(vma) ||
 	       gsb_vma_is_secret(vma);
 }
 
 static int gsb_lookup_vma(struct gsb_lookup *lookup)
 {
-	unsigned long needed = VM_READ;
-
 	lookup->vma = vma_lookup(lookup->gpusvm->mm, lookup->addr);
 	if (!lookup->vma)
 		return -ENOENT;
 	if (gsb_vma_is_special(lookup->vma))
 		return -EIO;
-	if (!lookup->ctx->read_only)
-		needed |= VM_WRITE;
-	return (lookup->vma->vm_flags & needed) == needed ? 0 : -EPERM;
+	return gsb_vma_allows(lookup->vma, !lookup->ctx->read_only) ? 0 : -EPERM;
 }
 
 static struct drm_gpusvm_range *

@@ -38,6 +38,7 @@
 #include "get.h"
 #include "peek.h"
 #include "slow.h"
+#include "vma.h"
 
 #define GSB_SLOW_MS		HMM_RANGE_DEFAULT_TIMEOUT
 /* So many that nobody waits for, of one address space and of all. */
@@ -97,10 +98,9 @@ static int gsb_slow_try(const struct gsb_slow *slow, unsigned long addr)
 	struct vm_area_struct *vma = vma_lookup(slow->mm, addr);
 	vm_fault_t ret;
 
-	if (!vma)
+	if (!vma || gsb_vma_is_device(vma))
 		return -EFAULT;
-	if (!(vma->vm_flags & VM_READ) ||
-	    (slow->write && !(vma->vm_flags & VM_WRITE)))
+	if (!gsb_vma_allows(vma, slow->write))
 		return -EPERM;
 	if (slow->write)
 		flags |= FAULT_FLAG_WRITE;

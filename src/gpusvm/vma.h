@@ -8,6 +8,8 @@
 #include <linux/mm.h>
 #include <linux/userfaultfd_k.h>
 
+#include "compat/compat.h"
+
 /*
  * Pages that nobody but the process is to see: the kernel has no mapping of them, and
  * hmm_range_fault() does not know.
@@ -16,6 +18,27 @@ static inline bool gsb_vma_is_secret(const struct vm_area_struct *vma)
 {
 	return vma->vm_file &&
 	       file_inode(vma->vm_file)->i_sb->s_magic == SECRETMEM_MAGIC;
+}
+
+/* What is no memory: a fault there is its driver's, and for its process only. */
+static inline bool gsb_vma_is_device(const struct vm_area_struct *vma)
+{
+	return vma->vm_flags & (VM_IO | VM_PFNMAP);
+}
+
+/* The stack of return addresses can be written to by calls only, although it has VM_WRITE. */
+static inline bool gsb_vma_is_shadow_stack(const struct vm_area_struct *vma)
+{
+	return vma->vm_flags & VM_SHADOW_STACK;
+}
+
+/* May the process itself read, or write, there with plain instructions? */
+static inline bool gsb_vma_allows(const struct vm_area_struct *vma, bool write)
+{
+	if (!write)
+		return vma->vm_flags & VM_READ;
+	return (vma->vm_flags & VM_READ) && (vma->vm_flags & VM_WRITE) &&
+	       !gsb_vma_is_shadow_stack(vma);
 }
 
 /*

@@ -8,7 +8,7 @@
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 
 MODULE=$TESTS/gpusvm_kunit.ko
-SUITES=(mixing chunks encoding segments walking)
+SUITES=(mixing chunks encoding segments walking mappings)
 
 # results SUITE: a line for each of its tests out of the log, which is on stdin.
 results() {

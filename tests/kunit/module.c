@@ -5,7 +5,7 @@
 #include "suites.h"
 
 kunit_test_suites(&mixing_suite, &chunks_suite, &encoding_suite,
-		  &segments_suite, &walking_suite);
+		  &segments_suite, &walking_suite, &mappings_suite);
 
 MODULE_DESCRIPTION("KUnit tests of drm_gpusvm_backport");
 MODULE_LICENSE("Dual MIT/GPL");

@@ -9,5 +9,6 @@ extern struct kunit_suite chunks_suite;
 extern struct kunit_suite encoding_suite;
 extern struct kunit_suite segments_suite;
 extern struct kunit_suite walking_suite;
+extern struct kunit_suite mappings_suite;
 
 #endif
