@@ -440,6 +440,25 @@ static void race_replace(void)
 	CHECK(sums_match(disturbed, SIZE));
 }
 
+/* What the process unmaps while a file is closed goes with it. */
+static void race_close(void)
+{
+	double end = seconds_now() + test_seconds();
+	unsigned long long sum;
+	pthread_t thread;
+
+	disturbed = mapped(MEM_SMALL);
+	CHECK(!pthread_create(&thread, NULL, replace_by_turns, NULL));
+	do {
+		for (int i = 0; i < file_count; i++)
+			device_sum(i, disturbed, SIZE, &sum);
+		close_nodes();
+		open_nodes();
+	} while (seconds_now() < end);
+	stop = true;
+	pthread_join(thread, NULL);
+}
+
 struct test {
 	const char *name;
 	void (*run)(void);
@@ -464,6 +483,7 @@ static const struct test tests[] = {
 	{ "closed", closed },
 	{ "race-protect", race_protect },
 	{ "race-replace", race_replace },
+	{ "race-close", race_close },
 };
 
 static _Noreturn void run_test(const struct test *test, int output)

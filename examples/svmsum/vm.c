@@ -160,7 +160,10 @@ static void svmsum_vm_remove_unmapped(struct svmsum_vm *vm)
 	}
 }
 
-/* Nothing may be mapped when a range leaves the tree: nobody could find it. */
+/*
+ * Nothing may be mapped when a range leaves the tree: nobody could find it. Until then
+ * the process can still unmap it, and it is on the list.
+ */
 static void svmsum_vm_remove_all(struct svmsum_vm *vm)
 {
 	struct drm_gpusvm_notifier *notifier, *next_notifier;
@@ -179,6 +182,7 @@ static void svmsum_vm_remove_all(struct svmsum_vm *vm)
 			drm_gpusvm_range_remove(&vm->svm, base);
 		}
 	}
+	svmsum_vm_remove_unmapped(vm);
 }
 
 /**
@@ -329,7 +333,8 @@ static int svmsum_vm_sum_range(struct svmsum_vm *vm, unsigned long start,
 	int err = -EAGAIN, tries;
 
 	for (tries = 0; tries < SVMSUM_TRIES; tries++) {
-		mutex_lock(&vm->lock);
+		if (mutex_lock_killable(&vm->lock))
+			return -EINTR;
 		err = svmsum_vm_try(vm, start, end, sum);
 		mutex_unlock(&vm->lock);
 		if (err != -EAGAIN && !(err == -EFAULT && tries < 3))
@@ -364,6 +369,8 @@ int svmsum_vm_sum(struct svmsum_vm *vm, u64 addr, u64 size, u64 *sum)
 		err = svmsum_vm_sum_range(vm, pos, &end, sum);
 		if (err)
 			return err;
+		if (fatal_signal_pending(current))
+			return -EINTR;
 	}
 	return 0;
 }

@@ -37,6 +37,7 @@ add() {
 drop() {
 	local module
 	for module; do
+		[[ $module != "$OURS" ]] || ! loaded "$OURS" || test_nothing_left
 		! loaded "$module" || until_true $((20 * TEST_SLOW)) timeout "$PATIENCE" modprobe -r "$module" 2>/dev/null ||
 			fail "$module cannot be unloaded"
 		! loaded "$module" || fail "$module is still loaded"
