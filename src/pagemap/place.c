@@ -174,11 +174,20 @@ int gsb_place_and_copy(struct gsb_job *job, struct drm_pagemap_zdd *zdd,
 	return 0;
 }
 
+/*
+ * What the process gave up with MADV_FREE goes when it is clean, and nobody sees the
+ * device write to it. The mark follows the contents wherever they are moved.
+ */
+static void gsb_keep_contents(const struct gsb_job *job, unsigned long i)
+{
+	folio_set_dirty(page_folio(job->device[i]));
+}
+
 /**
- * gsb_account_placed() - after the commit: count what moved
+ * gsb_account_placed() - after the commit: mark and count what moved
  * @job: the job
  *
- * Context: Any, before the job ends.
+ * Context: Any; the pages are still locked.
  * Return: Number of pages that moved.
  */
 unsigned long gsb_account_placed(const struct gsb_job *job)
@@ -189,6 +198,7 @@ unsigned long gsb_account_placed(const struct gsb_job *job)
 		n = gsb_dst_pages(job->dst[i]);
 		if (!gsb_job_has_moved(job, i))
 			continue;
+		gsb_keep_contents(job, i);
 		moved += n;
 		large += n > 1;
 		if (job->kind[i] == GSB_PAGE_HOLE)

@@ -357,6 +357,34 @@ static void both(struct gpu *gpu)
 	area_check_cpu(&area);
 }
 
+/*
+ * The process gave its memory up, and then the device wrote to it: that counts, also when
+ * the kernel looks for pages to free. In pages that nothing was in before, as those have
+ * marks of their last contents.
+ */
+static void freed_lazily(struct gpu *gpu)
+{
+	struct gpu fresh;
+	struct area area;
+
+	unbind_in_time(gpu->index);
+	bind_in_time(gpu->index);
+	CHECK_OK(gpu_open(&fresh, gpu->index));
+	area = area_filled(&fresh, 2 * MIB, 0, MEM_SMALL);
+	CHECK_SYS(madvise(area.mem, area.size, MADV_FREE));
+	area_populate(&area);
+	area_device_fill(&area, 12345);
+	if (fresh.tier == MOCKGPU_TIER_PRIVATE)
+		area_check_cpu(&area);
+	else
+		area_evict(&area);
+	for (int i = 0; i < 3; i++)
+		CHECK_SYS(madvise(area.mem, area.size, MADV_PAGEOUT));
+	area_check_cpu(&area);
+	CHECK_OK(gpu_vm_destroy(&fresh, area.vm));
+	gpu_close(&fresh);
+}
+
 #define NEEDS	(NEED_VRAM | NEED_ROOT)
 
 static const struct test tests[] = {
@@ -365,6 +393,7 @@ static const struct test tests[] = {
 	{ "unmap-meanwhile", unmap_meanwhile, NEEDS, 300 },
 	{ "piped-page", piped_page, NEEDS, 0 },
 	{ "killed", killed, NEEDS | NEED_COHERENT, 0 },
+	{ "freed-lazily", freed_lazily, NEEDS, 0 },
 	{ "both", both, NEEDS | NEED_TWO_DEVICES, 0 },
 };
 
