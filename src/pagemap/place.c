@@ -143,6 +143,16 @@ static int gsb_get_and_place(struct gsb_job *job, struct drm_pagemap_zdd *zdd,
 	return 0;
 }
 
+/* The slice begins with the pages, whatever they had to wait for. */
+static void gsb_start_timeslice(const struct drm_pagemap_zdd *zdd)
+{
+	u64 end = get_jiffies_64();
+
+	if (zdd->timeslice_ms)
+		end += msecs_to_jiffies(zdd->timeslice_ms) + 1;
+	WRITE_ONCE(zdd->devmem->timeslice_expiration, end);
+}
+
 /**
  * gsb_place_and_copy() - place the pages that are to move, and fill them
  * @job: job whose pages were sorted
@@ -169,6 +179,7 @@ int gsb_place_and_copy(struct gsb_job *job, struct drm_pagemap_zdd *zdd,
 		gsb_job_unplace(job);
 		return err;
 	}
+	gsb_start_timeslice(zdd);
 	/* It was waited for; who brings the pages home does not look for it. */
 	gsb_devmem_drop_fence(job->devmem);
 	return 0;

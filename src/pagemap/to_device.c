@@ -369,13 +369,6 @@ static int gsb_run(struct gsb_to_device *call)
 	return err;
 }
 
-static u64 gsb_timeslice_end(const struct drm_pagemap_migrate_details *details)
-{
-	unsigned long ms = min(details->timeslice_ms, GSB_TIMESLICE_MAX_MS);
-
-	return get_jiffies_64() + msecs_to_jiffies(ms);
-}
-
 /*
  * All or nothing: what moved although another page did not comes home. Our
  * reference is the only one while no page is in use.
@@ -453,7 +446,8 @@ int drm_pagemap_migrate_to_devmem(struct drm_pagemap_devmem *devmem,
 	if (!call.zdd)
 		goto drop;
 
-	devmem->timeslice_expiration = gsb_timeslice_end(details);
+	call.zdd->timeslice_ms = min(details->timeslice_ms,
+				     GSB_TIMESLICE_MAX_MS);
 	err = gsb_migrate(&call);
 	bitmap_free(call.used);
 	if (details->report)

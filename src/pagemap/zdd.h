@@ -19,6 +19,7 @@ struct drm_pagemap_zdd {
 	refcount_t refs;
 	struct drm_pagemap_devmem *devmem;
 	struct drm_pagemap *dpagemap;	/* counted */
+	unsigned int timeslice_ms;	/* how long its pages stay at least */
 #ifdef GSB_HAVE_LARGE_FOLIOS
 	bool splitting;			/* a worker is at one of its folios */
 #endif

@@ -149,6 +149,25 @@ static void timeslice_kept(struct gpu *gpu)
 	area_check_cpu(&area);
 }
 
+/* The time that the copy takes is not the page's. */
+static void timeslice_after_copy(struct gpu *gpu)
+{
+	struct area area = area_filled(gpu, PAGE, 0, MEM_SMALL);
+	double longest = 0;
+
+	CHECK_OK(knob_set(gpu, "copy_delay_us", 100000));
+	for (int i = 0; i < 5; i++) {
+		struct stay some = stay(&area, 40);
+
+		longest = some.waited > longest ? some.waited : longest;
+	}
+	CHECK_OK(knob_set(gpu, "copy_delay_us", 0));
+	printf("# the CPU waited up to %.1f ms\n", longest * 1000);
+	/* The copy home takes as long again. */
+	CHECK(longest >= 0.130);
+	area_check_cpu(&area);
+}
+
 /* Nor for the CPU, which waits for the page and has it locked meanwhile. */
 static void *touch(void *arg)
 {
@@ -723,6 +742,7 @@ static const struct test tests[] = {
 	{ "by-turns", by_turns, NEED_VRAM, 0 },
 	{ "timeslice-bounded", timeslice_bounded, NEED_VRAM, 0 },
 	{ "timeslice-kept", timeslice_kept, NEED_PRIVATE, 0 },
+	{ "timeslice-after-copy", timeslice_after_copy, NEED_PRIVATE | NEED_ROOT | NEED_KNOBS, 0 },
 	{ "timeslice-evicted", timeslice_evicted, NEED_VRAM, 0 },
 	{ "timeslice-system-call", timeslice_system_call, NEED_VRAM, 0 },
 	{ "timeslice-other-device", timeslice_other_device, NEED_VRAM | NEED_TWO_DEVICES, 0 },
