@@ -131,13 +131,17 @@ static int gsb_get_and_place(struct gsb_job *job, struct drm_pagemap_zdd *zdd,
 			     bool packed)
 {
 	unsigned long count = gsb_wanted(job);
+	size_t size = job->devmem->size;
 	int err;
 
-	err = gsb_get_frames(job, packed ? count : job->npages);
-	if (err)
-		return err;
+	/* As soon as the driver has frames, others may evict just these. */
 	if (packed)
 		job->devmem->size = count << PAGE_SHIFT;
+	err = gsb_get_frames(job, packed ? count : job->npages);
+	if (err) {
+		job->devmem->size = size;
+		return err;
+	}
 	gsb_place(job, zdd, count, packed);
 	gsb_job_forget_frames(job);
 	return 0;
