@@ -388,13 +388,9 @@ static int gsb_migrate(struct gsb_to_device *call)
 	do {
 		err = gsb_run(call);
 	} while (call->again && !fatal_signal_pending(current));
-	if (err) {
+	if (err)
 		gsb_evict_leftovers(call);
-		return err;
-	}
-	/* If nothing had to be moved. */
-	gsb_devmem_drop_fence(call->devmem);
-	return 0;
+	return err;
 }
 
 /**
