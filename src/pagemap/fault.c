@@ -189,8 +189,9 @@ static int gsb_fault_move(struct gsb_job *job, struct vm_fault *vmf,
 		.src = job->src,
 		.dst = job->dst,
 		.pgmap_owner = pagemap->owner,
+		/* Core mm would split what is not selected, and cannot in a fault. */
 		.flags = MIGRATE_VMA_SELECT_DEVICE_PRIVATE |
-			 gsb_large_select(vmf->vma, pagemap),
+			 (gsb_large_enabled() ? GSB_SELECT_COMPOUND : 0),
 		.fault_page = vmf->page,
 	};
 	int err;

@@ -3,6 +3,7 @@
  * Huge pages that stay whole in VRAM. Off unless drm_gpusvm_backport was loaded
  * with large_folios=1, and on kernels where it can be.
  */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -315,6 +316,25 @@ static void scattered(struct gpu *gpu)
 	CHECK_OK(knob_write(gpu, "scatter", "0"));
 }
 
+/* Asked for no huge pages when it is in VRAM as one: it comes home all the same. */
+static void unwanted(struct gpu *gpu)
+{
+	struct area area = large_area(gpu);
+	int file = open("/var/tmp", O_TMPFILE | O_RDWR, 0600);
+
+	CHECK_SYS(file);
+	CHECK_SYS(madvise(area.mem, SIZE, MADV_NOHUGEPAGE));
+	area_check_cpu(&area);
+	CHECK_PLACE(&area, MOCKGPU_PAGE_SYSTEM);
+	CHECK_SYS(munmap(area.mem, SIZE));
+	area = large_area(gpu);
+	CHECK_SYS(madvise(area.mem, SIZE, MADV_NOHUGEPAGE));
+	/* A fault in the kernel, which no signal ends. */
+	CHECK_EQ(pwrite(file, area.mem + HUGE_PAGE, HUGE_PAGE, 0), HUGE_PAGE);
+	close(file);
+	area_check_cpu(&area);
+}
+
 #define NEEDS	(NEED_PRIVATE | NEED_ROOT | NEED_THP)
 
 static const struct test tests[] = {
@@ -330,6 +350,7 @@ static const struct test tests[] = {
 	{ "forked", forked, NEEDS, 0 },
 	{ "given-back", given_back, NEEDS, 0 },
 	{ "by-turns", by_turns, NEEDS, 0 },
+	{ "unwanted", unwanted, NEEDS, 0 },
 	{ "scattered", scattered, NEEDS | NEED_KNOBS, 0 },
 };
 
