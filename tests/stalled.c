@@ -465,6 +465,7 @@ static void file_silent_access(struct gpu *gpu)
 struct reader {
 	unsigned int index;
 	char *mem;
+	const struct server *server;
 };
 
 static void read_page(void *arg)
@@ -540,6 +541,79 @@ static void file_silent_others(struct gpu *gpu)
 	}
 	if (seconds_now() - stall->start < SOON)
 		CHECK(!is_over(&stall->job));
+}
+
+static void *touch_page(void *mem)
+{
+	(void)*(volatile char *)mem;
+	return NULL;
+}
+
+/* Asks for VRAM while a fault of its own process waits for the file, with the mmap_lock. */
+static void populate_behind_fault(void *arg)
+{
+	struct reader *reader = arg;
+	struct gpu mine;
+	struct area area;
+	pthread_t thread;
+
+	CHECK_OK(gpu_open(&mine, reader->index));
+	area = area_filled(&mine, 16 * PAGE, 0, MEM_SMALL);
+	CHECK(!pthread_create(&thread, NULL, touch_page, reader->mem));
+	/* The first answer is an error; it is the second that core mm waits for so. */
+	wait_until_asked(reader->server, 2);
+	gpu_populate(&mine, area.vm, area.mem, area.size);
+	sleep(1000);
+}
+
+static void populate_some(void *arg)
+{
+	struct gpu mine;
+	struct area area;
+
+	CHECK_OK(gpu_open(&mine, ((struct gpu *)arg)->index));
+	area = area_filled(&mine, 16 * PAGE, 0, MEM_SMALL);
+	area_populate(&area);
+	area_check_device(&area);
+	CHECK_OK(gpu_vm_destroy(&mine, area.vm));
+	gpu_close(&mine);
+}
+
+/* The first thread of a process is, whatever became of its others. */
+static bool is_dead(pid_t pid)
+{
+	char path[32], state = 0;
+	FILE *stat;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	stat = fopen(path, "r");
+	CHECK(stat && fscanf(stat, "%*d %*s %c", &state) == 1);
+	fclose(stat);
+	return state == 'Z';
+}
+
+/* Nobody else's memory waits for that, and who waits can be killed. */
+static void file_silent_populate(struct gpu *gpu)
+{
+	struct server *server = server_new(MAP_SHARED);
+	struct reader reader = { .index = gpu->index, .mem = server->mem, .server = server };
+	double start;
+	pid_t pid;
+
+	server->fail = 1;
+	pid = test_fork(populate_behind_fault, &reader);
+	wait_until_asked(server, 2);
+	sleep_ms(500);
+	start = seconds_now();
+	test_join(test_fork(populate_some, gpu));
+	check_time(start, SOON, "to populate memory of another process");
+	start = seconds_now();
+	CHECK_SYS(kill(pid, SIGKILL));
+	while (!is_dead(pid))
+		check_time(start, SOON, "the end of a thread that populates");
+	/* The thread that reads the file ends when there is an answer. */
+	server_kill(server);
+	CHECK_EQ(waitpid(pid, NULL, 0), pid);
 }
 
 /* A thread that reads memory of a file by the device. */
@@ -893,6 +967,7 @@ static const struct test tests[] = {
 	{ "file-silent-access", file_silent_access, NEED_ROOT, SECONDS },
 	{ "file-silent-killed", file_silent_killed, NEED_ROOT, SECONDS },
 	{ "file-silent-others", file_silent_others, NEED_ROOT, SECONDS },
+	{ "file-silent-populate", file_silent_populate, NEED_ROOT | NEED_VRAM, SECONDS },
 	{ "file-silent-shared", file_silent_shared, NEED_ROOT, SECONDS },
 	{ "file-silent-moved", file_silent_moved, NEED_ROOT | NEED_VRAM, SECONDS },
 	{ "file-silent-destroy", file_silent_destroy, NEED_ROOT, SECONDS },

@@ -11,9 +11,8 @@
  * just these two steps, entry and check, in the same thread, which may sleep
  * there. So that is where it waits.
  *
- * Locks: gsb_drain_lock is innermost, for the list of faults. gsb_attach_lock
- * is outside of mmap_lock; gsb_attached_lock inside of anything. gsb_wrong_lock
- * is a mistake made on purpose.
+ * Locks: gsb_drain_lock is innermost, for the list of faults; gsb_attached_lock
+ * inside of anything. gsb_wrong_lock is a mistake made on purpose.
  */
 #include <linux/atomic.h>
 #include <linux/delay.h>
@@ -50,15 +49,15 @@ static DEFINE_MUTEX(gsb_wrong_lock);
 
 struct gsb_drain_mm {
 	struct mmu_notifier notifier;
-	struct list_head link;		/* on gsb_attached, or empty */
+	struct hlist_node node;		/* in gsb_attached, or not hashed */
 };
 
 static DEFINE_HASHTABLE(gsb_drains, 6);
 static DEFINE_SPINLOCK(gsb_drain_lock);
 
-static LIST_HEAD(gsb_attached);
+/* By address space. */
+static DEFINE_HASHTABLE(gsb_attached, 6);
 static DEFINE_SPINLOCK(gsb_attached_lock);
-static DEFINE_MUTEX(gsb_attach_lock);
 /* Those there are, until nothing of core mm can lead to them. */
 static atomic_t gsb_drain_mms = ATOMIC_INIT(0);
 
@@ -123,7 +122,7 @@ static struct mmu_notifier *gsb_drain_alloc(struct mm_struct *mm)
 
 	if (!entry)
 		return ERR_PTR(-ENOMEM);
-	INIT_LIST_HEAD(&entry->link);
+	INIT_HLIST_NODE(&entry->node);
 	atomic_inc(&gsb_drain_mms);
 	return &entry->notifier;
 }
@@ -135,14 +134,14 @@ static void gsb_drain_free(struct mmu_notifier *notifier)
 		wake_up_var(&gsb_drain_mms);
 }
 
-/* Whoever takes an entry from the list drops its reference. */
+/* Whoever takes an entry from the table drops its reference. */
 static bool gsb_drain_unlink(struct gsb_drain_mm *entry)
 {
 	bool mine;
 
 	spin_lock(&gsb_attached_lock);
-	mine = !list_empty(&entry->link);
-	list_del_init(&entry->link);
+	mine = hash_hashed(&entry->node);
+	hash_del(&entry->node);
 	spin_unlock(&gsb_attached_lock);
 	return mine;
 }
@@ -166,16 +165,40 @@ static const struct mmu_notifier_ops gsb_drain_ops = {
 	.free_notifier = gsb_drain_free,
 };
 
-static bool gsb_drain_link(struct gsb_drain_mm *entry)
+static bool gsb_drain_link(struct gsb_drain_mm *entry, struct mm_struct *mm)
 {
 	bool fresh;
 
 	spin_lock(&gsb_attached_lock);
-	fresh = list_empty(&entry->link);
+	fresh = !hash_hashed(&entry->node);
 	if (fresh)
-		list_add(&entry->link, &gsb_attached);
+		hash_add(gsb_attached, &entry->node, (unsigned long)mm);
 	spin_unlock(&gsb_attached_lock);
 	return fresh;
+}
+
+static bool gsb_drain_is_linked(const struct mm_struct *mm)
+{
+	struct gsb_drain_mm *entry;
+	bool found = false;
+
+	spin_lock(&gsb_attached_lock);
+	hash_for_each_possible(gsb_attached, entry, node, (unsigned long)mm)
+		if (entry->notifier.mm == mm)
+			found = true;
+	spin_unlock(&gsb_attached_lock);
+	return found;
+}
+
+static void gsb_drain_attach_locked(struct mm_struct *mm)
+{
+	struct mmu_notifier *notifier;
+
+	notifier = mmu_notifier_get_locked(&gsb_drain_ops, mm);
+	if (!IS_ERR(notifier) &&
+	    !gsb_drain_link(container_of(notifier, struct gsb_drain_mm,
+					 notifier), mm))
+		mmu_notifier_put(notifier);
 }
 
 /**
@@ -185,19 +208,18 @@ static bool gsb_drain_link(struct gsb_drain_mm *entry)
  * Once is enough: it lasts until the address space or the module is gone.
  * Without memory nothing is attached and faults may have to be repeated.
  *
- * Context: May sleep; mmap_lock not held.
+ * Context: May sleep; mmap_lock not held, it is taken for writing the first time.
+ * Return: 0; -EINTR when killed.
  */
-void gsb_drain_attach(struct mm_struct *mm)
+int gsb_drain_attach(struct mm_struct *mm)
 {
-	struct mmu_notifier *notifier;
-
-	mutex_lock(&gsb_attach_lock);
-	notifier = mmu_notifier_get(&gsb_drain_ops, mm);
-	if (!IS_ERR(notifier) &&
-	    !gsb_drain_link(container_of(notifier, struct gsb_drain_mm,
-					 notifier)))
-		mmu_notifier_put(notifier);
-	mutex_unlock(&gsb_attach_lock);
+	if (gsb_drain_is_linked(mm))
+		return 0;
+	if (mmap_write_lock_killable(mm))
+		return -EINTR;
+	gsb_drain_attach_locked(mm);
+	mmap_write_unlock(mm);
+	return 0;
 }
 
 /**
@@ -264,21 +286,22 @@ void gsb_drain_wrongly(void)
 
 static struct gsb_drain_mm *gsb_drain_first(void)
 {
-	struct gsb_drain_mm *entry;
+	struct gsb_drain_mm *entry, *found = NULL;
+	int bucket;
 
 	spin_lock(&gsb_attached_lock);
-	entry = list_first_entry_or_null(&gsb_attached, struct gsb_drain_mm,
-					 link);
-	if (entry)
-		list_del_init(&entry->link);
+	hash_for_each(gsb_attached, bucket, entry, node)
+		found = entry;
+	if (found)
+		hash_del(&found->node);
 	spin_unlock(&gsb_attached_lock);
-	return entry;
+	return found;
 }
 
 /**
  * gsb_drain_exit() - detach from all address spaces
  *
- * A process that ends just now took its entry off the list, and mmu_notifier_put()
+ * A process that ends just now took its entry from the table, and mmu_notifier_put()
  * may come behind the last mmu_notifier_synchronize(): so they are counted.
  *
  * Context: Module exit.

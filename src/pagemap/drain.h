@@ -16,7 +16,7 @@ struct gsb_drain {
 };
 
 #ifdef GSB_NEEDS_DRAIN
-void gsb_drain_attach(struct mm_struct *mm);
+int gsb_drain_attach(struct mm_struct *mm);
 void gsb_drain_begin(struct gsb_drain *drain, struct page *page,
 		     const unsigned long *src);
 void gsb_drain_end(struct gsb_drain *drain);
@@ -25,8 +25,9 @@ void gsb_drain_wrongly(void);
 void gsb_drain_exit(void);
 #else
 /* Core mm locks the page that faults: there is nothing to wait for. */
-static inline void gsb_drain_attach(struct mm_struct *mm)
+static inline int gsb_drain_attach(struct mm_struct *mm)
 {
+	return 0;
 }
 
 static inline void gsb_drain_begin(struct gsb_drain *drain, struct page *page,

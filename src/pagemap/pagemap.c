@@ -273,8 +273,9 @@ int drm_pagemap_populate_mm(struct drm_pagemap *provider, unsigned long first,
 	if (!mmget_not_zero(mm))
 		return -EFAULT;
 
-	gsb_drain_attach(mm);
-	err = gsb_populate_locked(&call);
+	err = gsb_drain_attach(mm);
+	if (!err)
+		err = gsb_populate_locked(&call);
 	mmput_async(mm);
 	return err;
 }
