@@ -24,15 +24,27 @@
 #define GSB_MAPPING_FLAGS	PAGE_MAPPING_FLAGS
 #endif
 
-/* As long as it is mapped what this returns is in use. */
-static struct anon_vma *gsb_anon_vma_of(struct folio *folio)
+static struct anon_vma *gsb_anon_vma_last(struct folio *folio)
 {
 	unsigned long mapping = (unsigned long)READ_ONCE(folio->mapping);
 
-	if ((mapping & GSB_MAPPING_FLAGS) != GSB_MAPPING_ANON ||
-	    !folio_mapped(folio))
+	if ((mapping & GSB_MAPPING_FLAGS) != GSB_MAPPING_ANON)
 		return NULL;
 	return (struct anon_vma *)(mapping - GSB_MAPPING_ANON);
+}
+
+/* As long as it is mapped what this returns is in use. */
+static struct anon_vma *gsb_anon_vma_of(struct folio *folio)
+{
+	struct anon_vma *anon = gsb_anon_vma_last(folio);
+
+	return folio_mapped(folio) ? anon : NULL;
+}
+
+/* Its memory stays one such object for a grace period after it is freed. */
+static struct anon_vma *gsb_anon_vma_try_get(struct anon_vma *anon)
+{
+	return anon && atomic_inc_not_zero(&anon->refcount) ? anon : NULL;
 }
 
 /**
@@ -51,9 +63,7 @@ struct anon_vma *gsb_anon_vma_get(struct folio *folio)
 	struct anon_vma *anon;
 
 	rcu_read_lock();
-	anon = gsb_anon_vma_of(folio);
-	if (anon && !atomic_inc_not_zero(&anon->refcount))
-		anon = NULL;
+	anon = gsb_anon_vma_try_get(gsb_anon_vma_of(folio));
 	rcu_read_unlock();
 
 	if (anon && gsb_anon_vma_of(folio) != anon) {
@@ -74,6 +84,44 @@ struct anon_vma *gsb_anon_vma_get(struct folio *folio)
 bool gsb_anon_vma_leads_to(const struct anon_vma *anon, struct folio *folio)
 {
 	return gsb_anon_vma_of(folio) == anon;
+}
+
+/**
+ * gsb_anon_vma_was() - did it lead to the mappings of a page that was unmapped?
+ * @anon: what gsb_anon_vma_get() returned, not yet let go of
+ * @folio: the page, locked
+ *
+ * Context: Any.
+ * Return: true if it did.
+ */
+bool gsb_anon_vma_was(const struct anon_vma *anon, struct folio *folio)
+{
+	return gsb_anon_vma_last(folio) == anon;
+}
+
+/**
+ * gsb_anon_vma_get_again() - keep the way to where a page was mapped
+ * @folio: the page, locked, with entries in page tables that stand for it
+ * @instead: what gsb_anon_vma_get() returned for any other
+ *
+ * If that way is gone, so are all mappings and there is nothing to restore. Whoever
+ * wants to do so nevertheless goes the way that there is, and finds nothing.
+ *
+ * Context: Process context.
+ * Return: What gsb_anon_vma_put() lets go of; NULL if the page has @instead now.
+ */
+struct anon_vma *gsb_anon_vma_get_again(struct folio *folio,
+					struct anon_vma *instead)
+{
+	struct anon_vma *anon;
+
+	rcu_read_lock();
+	anon = gsb_anon_vma_try_get(gsb_anon_vma_last(folio));
+	rcu_read_unlock();
+	if (!anon)
+		WRITE_ONCE(folio->mapping,
+			   (void *)((unsigned long)instead + GSB_MAPPING_ANON));
+	return anon;
 }
 
 /* Who had it locked last may not be done with unlocking it. */

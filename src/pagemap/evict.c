@@ -113,8 +113,9 @@ static void gsb_evict_commit(struct gsb_job *job)
  * share it.
  */
 struct gsb_evict_pins {
-	struct anon_vma **pin;		/* as many as there are pages in a chunk */
+	struct anon_vma **pin;		/* room for two for each page of a chunk */
 	unsigned long count;
+	unsigned long at;		/* the one that was found last */
 };
 
 static bool gsb_evict_pin(struct gsb_evict_pins *pins, struct folio *folio)
@@ -129,6 +130,49 @@ static bool gsb_evict_pin(struct gsb_evict_pins *pins, struct folio *folio)
 		return false;
 	pins->pin[pins->count++] = anon;
 	return true;
+}
+
+static bool gsb_evict_is_pinned(struct gsb_evict_pins *pins,
+				struct folio *folio)
+{
+	unsigned long n;
+
+	for (n = 0; n < pins->count; n++) {
+		if (gsb_anon_vma_was(pins->pin[pins->at], folio))
+			return true;
+		pins->at = (pins->at + 1) % pins->count;
+	}
+	return false;
+}
+
+static void gsb_evict_pin_again(struct gsb_evict_pins *pins,
+				struct folio *folio)
+{
+	struct anon_vma *anon;
+
+	if (gsb_evict_is_pinned(pins, folio))
+		return;
+	anon = gsb_anon_vma_get_again(folio, pins->pin[0]);
+	if (anon)
+		pins->pin[pins->count++] = anon;
+}
+
+/*
+ * Before a page was locked its last process may have made it its own by writing to
+ * it, and then another way leads to it than the one that was kept.
+ */
+static void gsb_evict_pin_collected(struct gsb_job *job,
+				    struct gsb_evict_pins *pins)
+{
+	unsigned long i;
+
+	pins->at = 0;
+	for (i = 0; i < job->npages; i += gsb_src_pages(job->src[i])) {
+		struct page *page = migrate_pfn_to_page(job->src[i]);
+
+		if (page && (job->src[i] & MIGRATE_PFN_MIGRATE))
+			gsb_evict_pin_again(pins, page_folio(page));
+	}
 }
 
 static void gsb_evict_unpin(struct gsb_evict_pins *pins)
@@ -172,11 +216,12 @@ static void gsb_evict_select(struct gsb_job *job, const unsigned long *pfn,
 	job->npages = n;
 }
 
-static int gsb_evict_selected(struct gsb_job *job)
+static int gsb_evict_selected(struct gsb_job *job, struct gsb_evict_pins *pins)
 {
 	int err, short_of_memory;
 
 	gsb_evict_collect(job);
+	gsb_evict_pin_collected(job, pins);
 	short_of_memory = gsb_evict_place(job);
 	/* What has a place goes home all the same. */
 	err = gsb_job_transfer(job);
@@ -204,7 +249,7 @@ static int gsb_evict_chunk(struct drm_pagemap_devmem *devmem,
 	gsb_evict_select(&job, pfn, pins);
 	gsb_delay();
 	if (job.npages)
-		err = gsb_evict_selected(&job);
+		err = gsb_evict_selected(&job, pins);
 	gsb_evict_unpin(pins);
 	gsb_job_fini(&job);
 	return err;
@@ -270,11 +315,11 @@ static int gsb_evict_all(struct drm_pagemap_devmem *devmem,
 int gsb_evict_once(struct drm_pagemap_devmem *devmem)
 {
 	unsigned long npages = devmem->size >> PAGE_SHIFT;
-	unsigned long few[2 * GSB_EVICT_FEW], *room = few;
+	unsigned long few[3 * GSB_EVICT_FEW], *room = few;
 	int err;
 
 	if (npages > GSB_EVICT_FEW)
-		room = kvmalloc_array(npages + min(npages, GSB_EVICT_CHUNK),
+		room = kvmalloc_array(npages + 2 * min(npages, GSB_EVICT_CHUNK),
 				      sizeof(*room), GFP_KERNEL | __GFP_NOWARN);
 	if (!room)
 		return -ENOMEM;
