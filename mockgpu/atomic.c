@@ -51,12 +51,16 @@ static int mockgpu_atomic_in_vram(struct mockgpu_vm *vm, unsigned long addr)
 	return ret;
 }
 
-/* VRAM that the CPU uses in place is as good, and nobody has to give it back. */
+/*
+ * VRAM that the CPU uses in place is as good, and nobody has to give it back. Where it
+ * is preferred, that may be for another device.
+ */
 static int mockgpu_atomic_anywhere(struct mockgpu_vm *vm, unsigned long addr,
 				   const struct mockgpu_attr_values *values)
 {
 	bool coherent = vm->mdev->config.tier == MOCKGPU_TIER_COHERENT;
-	bool prefer = values->values[MOCKGPU_ATTR_PREFERRED] ==
+	bool prefer = mockgpu_device_has_vram(vm->mdev) &&
+		      values->values[MOCKGPU_ATTR_PREFERRED] ==
 		      MOCKGPU_PREFER_DEVICE;
 	int ret;
 

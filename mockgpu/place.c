@@ -68,7 +68,8 @@ static int mockgpu_place_around(struct mockgpu_vm *vm, unsigned long addr,
  * @addr: user address where the device has a fault
  *
  * Memory that cannot be moved is used where it is; so is memory for which VRAM
- * would have to lose what came but moments ago.
+ * would have to lose what came but moments ago. Another device may have set the
+ * attribute of a space that it shares with one that has no VRAM.
  *
  * Context: Process context, may sleep, no lock held.
  * Return: 0, or -EINTR when the caller was killed.
@@ -78,6 +79,8 @@ int mockgpu_place_on_fault(struct mockgpu_vm *vm, unsigned long addr)
 	struct mockgpu_attr_values values;
 	int ret;
 
+	if (!mockgpu_device_has_vram(vm->mdev))
+		return 0;
 	ret = mockgpu_svm_look_placement(&vm->svm, addr, &values);
 	if (ret == -ENOENT)
 		return 0;
@@ -94,14 +97,16 @@ int mockgpu_place_on_fault(struct mockgpu_vm *vm, unsigned long addr)
  * @addr: user address where the device has a fault
  *
  * Context: Process context, may sleep, no lock held.
- * Return: 0; -EBUSY when it cannot be moved now, -ENOSPC VRAM is full, -ENOMEM,
- * -EINTR the caller was killed.
+ * Return: 0; -EOPNOTSUPP the device has no VRAM, -EBUSY when it cannot be moved now,
+ * -ENOSPC VRAM is full, -ENOMEM, -EINTR the caller was killed.
  */
 int mockgpu_place_for_atomics(struct mockgpu_vm *vm, unsigned long addr)
 {
 	struct mockgpu_attr_values values;
 	int ret;
 
+	if (!mockgpu_device_has_vram(vm->mdev))
+		return -EOPNOTSUPP;
 	ret = mockgpu_svm_look_attr(&vm->svm, addr, &values);
 	if (ret)
 		return ret;
@@ -134,6 +139,14 @@ static int mockgpu_place_find_vma(struct mockgpu_place *place)
 	return vma ? 0 : -ENOENT;
 }
 
+/* What is preferred may be so for another device, which has VRAM. */
+static bool mockgpu_prefetch_moves(const struct mockgpu_place *place,
+				   u32 location)
+{
+	return location == MOCKGPU_PREFER_DEVICE &&
+	       mockgpu_device_has_vram(place->vm->mdev);
+}
+
 /* One piece of a mapping that has the same attributes everywhere. */
 static int mockgpu_prefetch_piece(struct mockgpu_place *place, u32 location)
 {
@@ -149,7 +162,7 @@ static int mockgpu_prefetch_piece(struct mockgpu_place *place, u32 location)
 	if (!location)
 		location = values.values[MOCKGPU_ATTR_PREFERRED];
 
-	if (location == MOCKGPU_PREFER_DEVICE)
+	if (mockgpu_prefetch_moves(place, location))
 		ret = mockgpu_place_on_device(place, true);
 	if (ret && ret != -EBUSY && ret != -ENOSPC)
 		return ret;

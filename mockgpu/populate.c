@@ -444,21 +444,23 @@ static int mockgpu_populate_call(struct mockgpu_vm *vm,
 
 /**
  * mockgpu_populate_vm() - move a range into VRAM
- * @vm: the VM; the caller has a user reference on its address space, and the
- *	device has VRAM
+ * @vm: the VM; the caller has a user reference on its address space
  * @args: what user space could have asked for; the counts are filled
  * @firm: rather evict what came but moments ago than fail
  *
  * Context: Process context, may sleep, no lock held.
- * Return: 0, -ENOMEM, -EINTR, or what mockgpu_populate_mm() says.
+ * Return: 0, -EOPNOTSUPP the device has no VRAM, -ENOMEM, -EINTR, or what
+ * mockgpu_populate_mm() says.
  */
 int mockgpu_populate_vm(struct mockgpu_vm *vm,
 			struct drm_mockgpu_populate *args, bool firm)
 {
-	struct mockgpu_populate_call *call =
-		kzalloc(sizeof(*call), GFP_KERNEL);
+	struct mockgpu_populate_call *call;
 	int ret;
 
+	if (!mockgpu_device_has_vram(vm->mdev))
+		return -EOPNOTSUPP;
+	call = kzalloc(sizeof(*call), GFP_KERNEL);
 	if (!call)
 		return -ENOMEM;
 
@@ -496,8 +498,7 @@ int mockgpu_populate_ioctl(struct drm_device *drm, void *data,
 	if (IS_ERR(vm))
 		return PTR_ERR(vm);
 
-	if (!mockgpu_device_has_vram(vm->mdev) ||
-	    (args->flags && !MOCKGPU_PROVIDER_HAS_PARTIAL))
+	if (args->flags && !MOCKGPU_PROVIDER_HAS_PARTIAL)
 		ret = -EOPNOTSUPP;
 	else
 		ret = mockgpu_populate_vm(vm, args, true);

@@ -197,6 +197,14 @@ run_pci_tier() {
 	run_tests unload-after
 }
 
+# Without reserved RAM, nor private memory, those that the module makes have no VRAM.
+run_pci_mixed() {
+	add_module add-mock modprobe mockgpu devices=1 || return
+	run_tests bind
+	run_program "$TESTS/shared" mixed-access mixed-prefetch mixed-atomic
+	run_tests unload-after
+}
+
 test_bind() {
 	bind
 }
@@ -209,6 +217,7 @@ run_pci() {
 	for tier in private coherent system; do
 		with_prefix "$prefix$tier-" run_pci_tier "$tier"
 	done
+	with_prefix "${prefix}mixed-" run_pci_mixed
 }
 
 ram_total() {

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 
 #include "common.h"
+#include "queue.h"
 
 #define FLIP		0x3c6ef372fe94f82bULL
 /* As many may share. */
@@ -21,12 +22,12 @@ struct pair {
 	struct area areas[2];
 };
 
-static struct pair pair_new(size_t size, uint32_t flags)
+static struct pair pair_of(const unsigned int devices[2], size_t size, uint32_t flags)
 {
 	struct pair pair;
 
 	for (unsigned int i = 0; i < 2; i++)
-		CHECK_OK(gpu_open(&pair.gpus[i], i));
+		CHECK_OK(gpu_open(&pair.gpus[i], devices[i]));
 	pair.areas[0] = area_new(&pair.gpus[0], size, 0, MEM_SMALL);
 	CHECK_OK(gpu_vm_destroy(&pair.gpus[0], pair.areas[0].vm));
 	area_fill(&pair.areas[0]);
@@ -36,6 +37,27 @@ static struct pair pair_new(size_t size, uint32_t flags)
 		CHECK_OK(gpu_vm_create_with(&pair.gpus[i], flags, &pair.areas[i].vm));
 	}
 	return pair;
+}
+
+static struct pair pair_new(size_t size, uint32_t flags)
+{
+	return pair_of((const unsigned int[]){ 0, 1 }, size, flags);
+}
+
+/* The first one has VRAM, the other has none. */
+static struct pair pair_mixed(size_t size)
+{
+	unsigned int devices[2], found = 0;
+	struct gpu gpu;
+
+	for (unsigned int i = 0; found != 3 && !gpu_open(&gpu, i); i++) {
+		devices[!gpu_has_vram(&gpu)] = i;
+		found |= gpu_has_vram(&gpu) ? 1 : 2;
+		gpu_close(&gpu);
+	}
+	if (found != 3)
+		test_skip("needs a device with VRAM and one without");
+	return pair_of(devices, size, MOCKGPU_VM_SHARED);
 }
 
 /* Pointers go along when it is copied. */
@@ -273,6 +295,74 @@ static void other_process(struct gpu *gpu)
 	check_no_errors(&pair);
 }
 
+/* What one prefers in its VRAM, the other uses where it is. */
+static void mixed_access(struct gpu *gpu)
+{
+	struct pair pair = pair_mixed(HUGE_PAGE);
+	struct area *areas = pair.areas;
+
+	(void)gpu;
+	pair_mend(&pair);
+	CHECK_OK(area_set_attr(&areas[0], MOCKGPU_ATTR_PREFERRED, MOCKGPU_PREFER_DEVICE));
+	for (unsigned int i = 0; i < 3; i++) {
+		pair_flip(&pair, 1, FLIP + i);
+		CHECK_PLACE(&areas[1], MOCKGPU_PAGE_SYSTEM);
+		pair_flip(&pair, 0, i + 1);
+		CHECK_PLACE(&areas[0], MOCKGPU_PAGE_DEVICE);
+	}
+	area_check_device(&areas[1]);
+	area_check_cpu(&areas[0]);
+	check_no_errors(&pair);
+}
+
+static void mixed_prefetch(struct gpu *gpu)
+{
+	struct pair pair = pair_mixed(HUGE_PAGE);
+	struct area *areas = pair.areas;
+
+	(void)gpu;
+	pair_mend(&pair);
+	CHECK_OK(area_set_attr(&areas[0], MOCKGPU_ATTR_PREFERRED, MOCKGPU_PREFER_DEVICE));
+	CHECK_OK(area_prefetch(&areas[1], MOCKGPU_PREFER_NONE));
+	CHECK_RET(area_prefetch(&areas[1], MOCKGPU_PREFER_DEVICE), -EOPNOTSUPP);
+	CHECK_PLACE(&areas[1], MOCKGPU_PAGE_SYSTEM);
+	CHECK_OK(area_prefetch(&areas[0], MOCKGPU_PREFER_NONE));
+	CHECK_PLACE(&areas[0], MOCKGPU_PAGE_DEVICE);
+	area_check_device(&areas[1]);
+	area_check_cpu(&areas[0]);
+	check_no_errors(&pair);
+}
+
+static int add_one(const struct area *area)
+{
+	return job_do(area->gpu, queue_new(area->gpu, area->vm), cmd_add(area->mem, 1, NULL));
+}
+
+/* What has to be done in VRAM cannot be done by who has none. */
+static void mixed_atomic(struct gpu *gpu)
+{
+	struct pair pair = pair_mixed(HUGE_PAGE);
+	struct area *areas = pair.areas;
+	volatile uint64_t *word = (uint64_t *)areas[0].mem;
+	int exclusive = pair.gpus[1].caps & MOCKGPU_CAP_EXCLUSIVE ? 0 : -EOPNOTSUPP;
+
+	(void)gpu;
+	pair_mend(&pair);
+	*word = 5;
+	CHECK_OK(area_set_attr(&areas[0], MOCKGPU_ATTR_ATOMIC, MOCKGPU_ATOMIC_DEVICE));
+	CHECK_RET(add_one(&areas[1]), -EOPNOTSUPP);
+	CHECK_OK(add_one(&areas[0]));
+	CHECK_RET(add_one(&areas[1]), -EOPNOTSUPP);
+	CHECK_EQ(*word, 6);
+	CHECK_OK(area_set_attr(&areas[0], MOCKGPU_ATTR_PREFERRED, MOCKGPU_PREFER_DEVICE));
+	CHECK_OK(area_set_attr(&areas[0], MOCKGPU_ATTR_ATOMIC, MOCKGPU_ATOMIC_SYSTEM));
+	CHECK_RET(add_one(&areas[1]), exclusive);
+	CHECK_OK(area_set_attr(&areas[0], MOCKGPU_ATTR_ATOMIC, MOCKGPU_ATOMIC_ANY));
+	CHECK_OK(add_one(&areas[1]));
+	CHECK_EQ(*word, exclusive ? 7 : 8);
+	check_no_errors(&pair);
+}
+
 #define NEEDS	NEED_TWO_DEVICES
 
 static const struct test tests[] = {
@@ -284,6 +374,9 @@ static const struct test tests[] = {
 	{ "unplugged", unplugged, NEEDS | NEED_ROOT, 0 },
 	{ "too-many", too_many, 0, 0 },
 	{ "other-process", other_process, NEEDS, 0 },
+	{ "mixed-access", mixed_access, NEEDS, 0 },
+	{ "mixed-prefetch", mixed_prefetch, NEEDS, 0 },
+	{ "mixed-atomic", mixed_atomic, NEEDS, 0 },
 };
 
 HARNESS_MAIN(tests)

@@ -541,7 +541,7 @@ enum drm_mockgpu_attr {
  * @MOCKGPU_ATOMIC_NONE: nowhere; the job ends with -EACCES
  * @MOCKGPU_ATOMIC_DEVICE: in VRAM of this device: memory is moved there before.
  *	The job ends with -ETIME if it cannot be moved as long as the job may run,
- *	and with -ENOSPC if VRAM is full.
+ *	with -ENOSPC if VRAM is full, and with -EOPNOTSUPP if the device has none.
  * @MOCKGPU_ATOMIC_SYSTEM: where neither the CPU nor another device can come in
  *	between: in VRAM if that is preferred or the CPU can use it in place,
  *	otherwise in system memory, in a page that the device takes for itself
@@ -580,7 +580,9 @@ enum drm_mockgpu_prefer {
  *
  * All attributes are 0 until they are set. They belong to the addresses: those of
  * what is unmapped are those of what is mapped there later, and those of VMs that
- * share their ranges are the same. They apply to what the
+ * share their ranges are the same, also where a device has no VRAM: it uses memory
+ * where it is, and its atomic operations end with -EOPNOTSUPP where they are wanted in
+ * VRAM. They apply to what the
  * device faults in after SET_ATTR, also to what it had before.
  *
  * Errors: -EOPNOTSUPP the device has no VRAM to prefer or for atomic operations, or
