@@ -2,7 +2,7 @@
 #ifndef MOCKGPU_ATTR_H
 #define MOCKGPU_ATTR_H
 
-#include <linux/maple_tree.h>
+#include <linux/rbtree.h>
 #include <linux/types.h>
 
 #include <drm/mockgpu_drm.h>
@@ -13,12 +13,14 @@ struct drm_file;
 /**
  * struct mockgpu_attrs - what the user wants of parts of an address space
  * @trees: for each attribute, the ranges where it is not 0
+ * @count: how many these are together
  * @changes: how often something else was wanted
  *
  * Changed under &mockgpu_space.lock; @changes may be read without.
  */
 struct mockgpu_attrs {
-	struct maple_tree trees[MOCKGPU_ATTR_COUNT];
+	struct rb_root trees[MOCKGPU_ATTR_COUNT];
+	unsigned int count;
 	unsigned long changes;
 };
 

@@ -129,7 +129,7 @@ static void mockgpu_svm_drop_exclusives(struct mockgpu_space *space,
  * range has more than one value.
  *
  * Context: Process context, may sleep; no lock of @svm held.
- * Return: 0, -ENOMEM, -EINTR the caller was killed.
+ * Return: 0, -EBUSY too many ranges, -ENOMEM, -EINTR the caller was killed.
  */
 int mockgpu_svm_set_attr(struct mockgpu_svm *svm, enum drm_mockgpu_attr attr,
 			 unsigned long start, unsigned long end, u64 value)

@@ -11,6 +11,8 @@
 
 #include "queue.h"
 
+/* So many ranges, of all attributes together, a VM may have. */
+#define MOST_RANGES	65536
 #define VALUE	0x6c62272e07bb0142ULL
 
 static int set(const struct area *area, unsigned int attr, size_t start, size_t size,
@@ -81,6 +83,103 @@ static void remembered(struct gpu *gpu)
 	check_get(&area, attr, 20 * PAGE, 8 * PAGE, 48 * PAGE, 7);
 	CHECK_EQ(get(&area, attr, -PAGE).value, 0);
 	CHECK_EQ(get(&area, attr, 64 * PAGE).value, 0);
+}
+
+/* What is the same is one range, however it was set. */
+static void merged(struct gpu *gpu)
+{
+	struct area area = area_new(gpu, 64 * PAGE, 0, MEM_SMALL);
+	const unsigned int attr = MOCKGPU_ATTR_TIMESLICE_MS;
+
+	CHECK_OK(set(&area, attr, 0, 16 * PAGE, 5));
+	CHECK_OK(set(&area, attr, 16 * PAGE, 16 * PAGE, 5));
+	check_get(&area, attr, 0, 0, 32 * PAGE, 5);
+	check_get(&area, attr, 31 * PAGE, 0, 32 * PAGE, 5);
+	CHECK_OK(set(&area, attr, 48 * PAGE, 16 * PAGE, 5));
+	check_get(&area, attr, 40 * PAGE, 32 * PAGE, 16 * PAGE, 0);
+	CHECK_OK(set(&area, attr, 24 * PAGE, 24 * PAGE, 5));
+	check_get(&area, attr, 50 * PAGE, 0, 64 * PAGE, 5);
+	CHECK_OK(set(&area, attr, 20 * PAGE, PAGE, 5));
+	check_get(&area, attr, 20 * PAGE, 0, 64 * PAGE, 5);
+	CHECK_OK(set(&area, attr, 8 * PAGE, PAGE, 0));
+	CHECK_OK(set(&area, attr, 9 * PAGE, PAGE, 0));
+	check_get(&area, attr, 8 * PAGE, 8 * PAGE, 2 * PAGE, 0);
+	check_get(&area, attr, 10 * PAGE, 10 * PAGE, 54 * PAGE, 5);
+	CHECK_OK(set(&area, attr, 8 * PAGE, PAGE, 6));
+	CHECK_OK(set(&area, attr, 9 * PAGE, PAGE, 5));
+	check_get(&area, attr, 8 * PAGE, 8 * PAGE, PAGE, 6);
+	check_get(&area, attr, 9 * PAGE, 9 * PAGE, 55 * PAGE, 5);
+	for (size_t page = 64; page--;)
+		CHECK_OK(set(&area, attr, page * PAGE, PAGE, 7));
+	check_get(&area, attr, 33 * PAGE, 0, 64 * PAGE, 7);
+}
+
+/* Against an array, page by page, with whatever comes. */
+static void at_random(struct gpu *gpu)
+{
+	struct area area = area_new(gpu, 64 * PAGE, 0, MEM_SMALL);
+	unsigned int want[64] = { };
+	uint64_t random = 3;
+
+	for (unsigned int round = 0; round < 3000; round++) {
+		size_t start = random_next(&random) % 64;
+		size_t count = 1 + random_next(&random) % (64 - start);
+		size_t at = random_next(&random) % 64, first = at, end = at + 1;
+		uint64_t value = random_next(&random) % 4;
+
+		CHECK_OK(set(&area, MOCKGPU_ATTR_TIMESLICE_MS, start * PAGE, count * PAGE, value));
+		for (size_t page = start; page < start + count; page++)
+			want[page] = value;
+		while (first && want[first - 1] == want[at])
+			first--;
+		while (end < 64 && want[end] == want[at])
+			end++;
+		/* Around the area there are zeroes, too. */
+		if (want[at] || (first && end < 64))
+			check_get(&area, MOCKGPU_ATTR_TIMESLICE_MS, at * PAGE, first * PAGE,
+				  (end - first) * PAGE, want[at]);
+		else
+			CHECK_EQ(get(&area, MOCKGPU_ATTR_TIMESLICE_MS, at * PAGE).value, 0);
+	}
+}
+
+/* As many ranges as may be, of two attributes: the first one has three pages. */
+static void set_all(const struct area *area)
+{
+	CHECK_OK(set(area, MOCKGPU_ATTR_TIMESLICE_MS, 0, 3 * PAGE, 1));
+	for (size_t i = 1; i < MOST_RANGES; i++)
+		CHECK_OK(set(area, i % 2 ? MOCKGPU_ATTR_READ_ONLY : MOCKGPU_ATTR_TIMESLICE_MS,
+			     (i / 2 * 2 + 4) * PAGE, PAGE, 1));
+}
+
+/* Each range is memory of the kernel: what would be more is refused as a whole. */
+static void most(struct gpu *gpu)
+{
+	const unsigned int attr = MOCKGPU_ATTR_TIMESLICE_MS;
+	struct area area = area_new(gpu, (MOST_RANGES + 8) * PAGE, 0, MEM_SMALL);
+	size_t last = (MOST_RANGES + 6) * PAGE;
+
+	set_all(&area);
+	CHECK_RET(set(&area, attr, last, PAGE, 1), -EBUSY);
+	CHECK_RET(set(&area, MOCKGPU_ATTR_GRANULARITY, last, PAGE, PAGE), -EBUSY);
+	CHECK_EQ(get(&area, attr, last).value, 0);
+	CHECK_RET(set(&area, attr, PAGE, PAGE, 0), -EBUSY);
+	CHECK_RET(set(&area, attr, PAGE, PAGE, 2), -EBUSY);
+	check_get(&area, attr, PAGE, 0, 3 * PAGE, 1);
+	/* What needs no more ranges than there were. */
+	CHECK_OK(set(&area, attr, 0, 3 * PAGE, 2));
+	CHECK_OK(set(&area, attr, 3 * PAGE, PAGE, 2));
+	check_get(&area, attr, PAGE, 0, 4 * PAGE, 2);
+	CHECK_OK(set(&area, attr, 0, 4 * PAGE, 0));
+	CHECK_OK(set(&area, attr, last, PAGE, 1));
+	CHECK_RET(set(&area, attr, 0, PAGE, 1), -EBUSY);
+	CHECK_OK(set(&area, attr, 0, area.size, 0));
+	CHECK_OK(set(&area, MOCKGPU_ATTR_READ_ONLY, 0, area.size, 0));
+	set_all(&area);
+	CHECK_RET(set(&area, attr, last, PAGE, 1), -EBUSY);
+	/* Another VM has its own. */
+	area.vm = vm_new(gpu);
+	CHECK_OK(set(&area, attr, last, PAGE, 1));
 }
 
 /* The device may not write, although the process may. */
@@ -286,6 +385,9 @@ static void bad_arguments(struct gpu *gpu)
 
 static const struct test tests[] = {
 	{ "remembered", remembered, 0, 0 },
+	{ "merged", merged, 0, 0 },
+	{ "at-random", at_random, 0, 0 },
+	{ "most", most, 0, 120 },
 	{ "read-only", read_only, 0, 0 },
 	{ "preferred-device", preferred_device, NEED_VRAM, 0 },
 	{ "preferred-again", preferred_again, NEED_VRAM, 0 },

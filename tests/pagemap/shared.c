@@ -363,6 +363,38 @@ static void mixed_atomic(struct gpu *gpu)
 	check_no_errors(&pair);
 }
 
+#define CHARGED_RANGES	20000
+
+/* What the process wants of its memory it pays for itself. */
+static void set_many(void *arg)
+{
+	struct group *group = arg;
+	uint64_t before;
+	struct area area;
+	struct gpu gpu;
+
+	group_enter(group);
+	CHECK_OK(gpu_open(&gpu, 0));
+	area = area_new(&gpu, 2 * CHARGED_RANGES * PAGE, 0, MEM_SMALL);
+	before = group_get(group, "memory.current");
+	for (size_t i = 0; i < CHARGED_RANGES; i++) {
+		struct area part = area_part(&area, 2 * i * PAGE, PAGE);
+
+		CHECK_OK(area_set_attr(&part, MOCKGPU_ATTR_READ_ONLY, 1));
+	}
+	CHECK(group_get(group, "memory.current") >= before + CHARGED_RANGES * 32);
+	gpu_close(&gpu);
+}
+
+static void attributes_charged(struct gpu *gpu)
+{
+	struct group group = group_new();
+
+	(void)gpu;
+	test_join(test_fork(set_many, &group));
+	group_remove(&group);
+}
+
 #define NEEDS	NEED_TWO_DEVICES
 
 static const struct test tests[] = {
@@ -374,6 +406,7 @@ static const struct test tests[] = {
 	{ "unplugged", unplugged, NEEDS | NEED_ROOT, 0 },
 	{ "too-many", too_many, 0, 0 },
 	{ "other-process", other_process, NEEDS, 0 },
+	{ "attributes-charged", attributes_charged, NEED_ROOT, 0 },
 	{ "mixed-access", mixed_access, NEEDS, 0 },
 	{ "mixed-prefetch", mixed_prefetch, NEEDS, 0 },
 	{ "mixed-atomic", mixed_atomic, NEEDS, 0 },

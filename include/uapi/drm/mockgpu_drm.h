@@ -586,8 +586,10 @@ enum drm_mockgpu_prefer {
  * device faults in after SET_ATTR, also to what it had before.
  *
  * Errors: -EOPNOTSUPP the device has no VRAM to prefer or for atomic operations, or
- * neither coherent VRAM nor MOCKGPU_CAP_EXCLUSIVE for MOCKGPU_ATOMIC_SYSTEM, -ENOMEM,
- * -EINTR the caller was killed.
+ * neither coherent VRAM nor MOCKGPU_CAP_EXCLUSIVE for MOCKGPU_ATOMIC_SYSTEM, -EBUSY the
+ * VM, or all that share its ranges together, would have more than 65536 ranges, of all
+ * attributes, with a value that is not 0, -ENOMEM, -EINTR the caller was killed. After
+ * an error all attributes are as before.
  */
 struct drm_mockgpu_attr_range {
 	__u32 vm_id;
