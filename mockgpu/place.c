@@ -147,6 +147,13 @@ static bool mockgpu_prefetch_moves(const struct mockgpu_place *place,
 	       mockgpu_device_has_vram(place->vm->mdev);
 }
 
+/* Errors of one piece that leave something to be done, in this one and others. */
+static bool mockgpu_prefetch_stays(int error)
+{
+	return !error || error == -EBUSY || error == -ENOSPC ||
+	       error == -ENOENT;
+}
+
 /* One piece of a mapping that has the same attributes everywhere. */
 static int mockgpu_prefetch_piece(struct mockgpu_place *place, u32 location)
 {
@@ -164,7 +171,7 @@ static int mockgpu_prefetch_piece(struct mockgpu_place *place, u32 location)
 
 	if (mockgpu_prefetch_moves(place, location))
 		ret = mockgpu_place_on_device(place, true);
-	if (ret && ret != -EBUSY && ret != -ENOSPC)
+	if (!mockgpu_prefetch_stays(ret))
 		return ret;
 	/* What has not moved is used where it is. */
 	mapped = mockgpu_svm_map(svm, place->start, place->end,
@@ -174,7 +181,7 @@ static int mockgpu_prefetch_piece(struct mockgpu_place *place, u32 location)
 
 static bool mockgpu_prefetch_goes_on(int error)
 {
-	return !error || error == -EBUSY || error == -EFAULT;
+	return mockgpu_prefetch_stays(error) || error == -EFAULT;
 }
 
 /* Does what can be done, and returns the first error. */

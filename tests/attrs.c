@@ -9,10 +9,13 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "knob.h"
 #include "queue.h"
 
 /* So many ranges, of all attributes together, a VM may have. */
 #define MOST_RANGES	65536
+/* What is more takes too long to fill. */
+#define MOST_VRAM	(64 * MIB)
 #define VALUE	0x6c62272e07bb0142ULL
 
 static int set(const struct area *area, unsigned int attr, size_t start, size_t size,
@@ -314,6 +317,29 @@ static void prefetched_to_device(struct gpu *gpu)
 	area_check_cpu(&area);
 }
 
+/* What finds no room is made ready where it is, to the end. */
+static void prefetched_although_full(struct gpu *gpu)
+{
+	struct area area, part;
+
+	if (gpu->vram_size > MOST_VRAM)
+		test_skip("there is more VRAM than %zu MiB to fill", MOST_VRAM / MIB);
+	area = area_filled(gpu, gpu->vram_size + 4 * HUGE_PAGE, 0, MEM_SMALL);
+	for (size_t at = 0; at < gpu->vram_size; at += HUGE_PAGE) {
+		part = area_part(&area, at, HUGE_PAGE);
+		area_move(&part, 0);
+	}
+	CHECK_EQ(area_pages(&area, MOCKGPU_PAGE_DEVICE), gpu->vram_size / PAGE);
+	CHECK_OK(knob_write(gpu, "hold_page", "all"));
+	part = area_part(&area, gpu->vram_size, 4 * HUGE_PAGE);
+	CHECK_RET(area_prefetch(&part, MOCKGPU_PREFER_DEVICE), -ENOSPC);
+	CHECK_PLACE(&part, MOCKGPU_PAGE_SYSTEM);
+	check_ready(&part);
+	CHECK_OK(knob_set(gpu, "hold_page", 0));
+	area_check_device(&area);
+	area_check_cpu(&area);
+}
+
 static void prefetched_where_it_is(struct gpu *gpu)
 {
 	struct area area = area_filled(gpu, 2 * HUGE_PAGE, 64 * PAGE, MEM_SMALL);
@@ -394,6 +420,7 @@ static const struct test tests[] = {
 	{ "preferred-system", preferred_system, NEED_VRAM, 0 },
 	{ "cannot-move", cannot_move, NEED_VRAM, 0 },
 	{ "prefetched-to-device", prefetched_to_device, NEED_VRAM, 0 },
+	{ "prefetched-although-full", prefetched_although_full, NEED_VRAM | NEED_KNOBS, 60 },
 	{ "prefetched-where-it-is", prefetched_where_it_is, 0, 0 },
 	{ "prefetched-across-a-hole", prefetched_across_a_hole, 0, 0 },
 	{ "bad-arguments", bad_arguments, 0, 0 },
