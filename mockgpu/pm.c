@@ -85,7 +85,14 @@ static int mockgpu_pm_resume(struct device *dev)
 	return 0;
 }
 
-static bool mockgpu_pm_is_saved(const struct mockgpu_device *mdev)
+/**
+ * mockgpu_pm_is_saved() - is what is in VRAM part of an image for hibernation
+ * @mdev: the device
+ *
+ * Context: Any.
+ * Return: true if it is, or if there is no VRAM.
+ */
+bool mockgpu_pm_is_saved(const struct mockgpu_device *mdev)
 {
 	return mdev->config.tier == MOCKGPU_TIER_SYSTEM ||
 	       (mdev->config.tier == MOCKGPU_TIER_PRIVATE &&

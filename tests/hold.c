@@ -4,9 +4,12 @@
  * answers each with one line. "ok ..." is what one hopes for.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include "gpu.h"
 #include "mem.h"
@@ -18,6 +21,7 @@ static uint32_t vm;
 static char *mem;
 static size_t size;
 static uint64_t flip;
+static int pins[2];
 
 static void answer(int ret)
 {
@@ -102,6 +106,19 @@ static void do_verify(void)
 		       (unsigned long long)bad.got, (unsigned long long)bad.want);
 }
 
+/* A page of it lies in a pipe, so it cannot move. */
+static void do_pin(void)
+{
+	struct iovec page = { mem, PAGE };
+
+	answer(pipe(pins) || vmsplice(pins[1], &page, 1, 0) < 0 ? -errno : 0);
+}
+
+static void do_unpin(void)
+{
+	answer(close(pins[0]) || close(pins[1]) ? -errno : 0);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -113,6 +130,8 @@ static const struct {
 	{ "query", do_query },
 	{ "residency", do_residency },
 	{ "verify", do_verify },
+	{ "pin", do_pin },
+	{ "unpin", do_unpin },
 	{ "close", do_close },
 };
 

@@ -240,6 +240,54 @@ test_hibernate() {
 	unload
 }
 
+# pin_one: of VRAM in reserved RAM there is a page that cannot move.
+pin_one() {
+	need_nap disk
+	grep -q 'memmap=' /proc/cmdline || skip "no RAM is reserved"
+	load tier=coherent "${LITTLE[@]}"
+	hold_populated
+	expect pin ok
+	mark_log
+}
+
+came_home() {
+	new_log | grep -q 'the last page of VRAM came home'
+}
+
+# unpin_and_nap: nothing is left that would be lost.
+unpin_and_nap() {
+	expect verify ok
+	expect unpin ok
+	until_true $((20 * TEST_SLOW)) came_home || fail "the page did not come home"
+	nap disk
+	expect verify ok
+	expect close ok
+	hold_quit
+	check_rebind
+	unload
+}
+
+# Without a driver nobody brings home what would be lost.
+test_hibernate_unbound() {
+	pin_one
+	put "$DEVICE" "$DRIVER/unbind"
+	must_not guest-nap disk
+	new_log | grep -q 'no hibernation: ' || fail "it does not say why it does not hibernate"
+	unpin_and_nap
+}
+
+# The page is given up when the system is on its way already.
+test_hibernate_unbinding() {
+	local unbinding
+	pin_one
+	echo "$DEVICE" >"$DRIVER/unbind" &
+	unbinding=$!
+	sleep 1
+	must_not guest-nap disk
+	wait "$unbinding"
+	unpin_and_nap
+}
+
 test_bad_size() {
 	unload_if_loaded
 	refused 'multiple of 2M' vram_size=0
@@ -328,8 +376,8 @@ main() {
 	run_tests load load-many-times load-and-use group-render unload-held unload-closed \
 		unbind-held unbind-closed unbind-busy unbind-and-unload unbind-many-times suspend \
 		suspend-busy suspend-without-power suspend-without-power-busy hibernate \
-		hibernate-busy bad-size bad-base bad-tier private-missing bad-devices \
-		good-parameters system-tier
+		hibernate-busy hibernate-unbound hibernate-unbinding bad-size bad-base bad-tier \
+		private-missing bad-devices good-parameters system-tier
 }
 
 main
