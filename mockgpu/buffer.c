@@ -21,6 +21,7 @@
 #include <linux/shmem_fs.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include <drm/drm_gem.h>
@@ -39,10 +40,17 @@
 #define MOCKGPU_BUFFER_HOME	(HZ / 10)
 /* How often room that was made may be taken by others. */
 #define MOCKGPU_BUFFER_ROUNDS	8
+/* How often the CPU asks for memory before it is told that there is none. */
+#define MOCKGPU_BUFFER_TRIES	3
 /* So many pages are dealt with before others may run. */
 #define MOCKGPU_BUFFER_STEP	512UL
 /* The CPU and devices use it at the same time; several of them have it mapped. */
 #define MOCKGPU_BUFFER_ATTRS	DMA_ATTR_SKIP_CPU_SYNC
+/*
+ * Nobody is killed for want of memory for a buffer: it may be somebody else who wants
+ * it, and somebody else again who would be killed.
+ */
+#define MOCKGPU_BUFFER_GFP	(__GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
 /* In loops over pages, at page @i: a buffer can have a great many of them. */
 static void mockgpu_buffer_breathe(unsigned long i)
@@ -141,7 +149,8 @@ struct mockgpu_buffer *mockgpu_buffer_new(struct mockgpu_device *mdev,
 	ret = drm_gem_create_mmap_offset(&buffer->base);
 	if (ret)
 		goto release;
-	mapping_set_gfp_mask(buffer->base.filp->f_mapping, GFP_HIGHUSER);
+	mapping_set_gfp_mask(buffer->base.filp->f_mapping,
+			     GFP_HIGHUSER | MOCKGPU_BUFFER_GFP);
 	buffer->wants_vram = wants_vram;
 	buffer->memcg = get_mem_cgroup_from_mm(current->mm);
 	mockgpu_buffer_add(mdev, buffer);
@@ -205,6 +214,12 @@ static void mockgpu_buffer_zap(struct mockgpu_buffer *buffer)
 			   buffer->base.dev->anon_inode->i_mapping);
 }
 
+static void mockgpu_buffer_empty_file(struct mockgpu_buffer *buffer)
+{
+	shmem_truncate_range(file_inode(buffer->base.filp), 0, (loff_t)-1);
+}
+
+/* Without memory for all of them there are none, as they would be of no use. */
 static int mockgpu_buffer_get_pages(struct mockgpu_buffer *buffer)
 {
 	struct mem_cgroup *others;
@@ -215,9 +230,10 @@ static int mockgpu_buffer_get_pages(struct mockgpu_buffer *buffer)
 	others = set_active_memcg(buffer->memcg);
 	pages = drm_gem_get_pages(&buffer->base);
 	set_active_memcg(others);
-	if (IS_ERR(pages))
+	if (IS_ERR(pages)) {
+		mockgpu_buffer_empty_file(buffer);
 		return PTR_ERR(pages);
-
+	}
 	buffer->pages = pages;
 	return 0;
 }
@@ -230,7 +246,7 @@ static void mockgpu_buffer_drop_pages(struct mockgpu_buffer *buffer)
 
 	drm_gem_put_pages(&buffer->base, buffer->pages, true, false);
 	buffer->pages = NULL;
-	shmem_truncate_range(file_inode(buffer->base.filp), 0, (loff_t)-1);
+	mockgpu_buffer_empty_file(buffer);
 }
 
 static void mockgpu_buffer_unmap_some(struct mockgpu_buffer *buffer,
@@ -281,7 +297,7 @@ static int mockgpu_buffer_map_pages(struct mockgpu_buffer *buffer)
 	int ret;
 
 	buffer->dma = kvcalloc(npages, sizeof(*buffer->dma),
-			       GFP_KERNEL_ACCOUNT);
+			       GFP_KERNEL_ACCOUNT | MOCKGPU_BUFFER_GFP);
 	if (!buffer->dma)
 		return -ENOMEM;
 
@@ -689,6 +705,22 @@ void mockgpu_buffer_free(struct drm_gem_object *obj)
 	kfree(buffer);
 }
 
+/*
+ * The kernel would find no memory, either: it only has the access tried again, which
+ * is for ever if nobody frees what the group of the maker has. So that is done here,
+ * and not for ever.
+ */
+static int mockgpu_buffer_go_home_for_cpu(struct mockgpu_buffer *buffer)
+{
+	unsigned int tries = MOCKGPU_BUFFER_TRIES;
+	int ret;
+
+	while ((ret = mockgpu_buffer_go_home(buffer)) == -ENOMEM && --tries &&
+	       !fatal_signal_pending(current))
+		schedule_timeout_killable(1);
+	return ret;
+}
+
 /**
  * mockgpu_buffer_cpu_fault() - the CPU wants a page of a buffer
  * @buffer: the buffer, not from elsewhere
@@ -704,20 +736,17 @@ vm_fault_t mockgpu_buffer_cpu_fault(struct mockgpu_buffer *buffer,
 {
 	unsigned long page = vmf->pgoff -
 			     drm_vma_node_start(&buffer->base.vma_node);
-	vm_fault_t ret;
-	int error;
+	vm_fault_t ret = VM_FAULT_SIGBUS;
 
 	if (page >= mockgpu_buffer_npages(buffer))
-		return VM_FAULT_SIGBUS;
+		return ret;
 
 	mutex_lock(&buffer->lock);
 	buffer->home_until = jiffies + MOCKGPU_BUFFER_HOME;
-	error = mockgpu_buffer_go_home(buffer);
-	/* Without memory it is for the kernel to find some, and to try again. */
-	ret = error ? vmf_error(error) :
-	      vmf_insert_pfn_prot(vma, vmf->address,
-				  page_to_pfn(buffer->pages[page]),
-				  vm_get_page_prot(vma->vm_flags));
+	if (!mockgpu_buffer_go_home_for_cpu(buffer))
+		ret = vmf_insert_pfn_prot(vma, vmf->address,
+					  page_to_pfn(buffer->pages[page]),
+					  vm_get_page_prot(vma->vm_flags));
 	mutex_unlock(&buffer->lock);
 	return ret;
 }

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/aio_abi.h>
 #include <linux/futex.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -961,6 +962,143 @@ static void group_others_buffer(struct gpu *gpu)
 	group_remove(&group);
 }
 
+/*
+ * A buffer whose maker is in a group of its own. Both see this, and when a step has
+ * been done.
+ */
+struct made {
+	struct group group;
+	const struct gpu *gpu;
+	size_t size;
+	uint32_t handle;
+	atomic_uint step;
+};
+
+static struct made *made_new(const struct gpu *gpu, size_t size)
+{
+	struct made *made = mmap(NULL, sizeof(*made), PROT_READ | PROT_WRITE,
+				 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	CHECK(made != MAP_FAILED);
+	made->group = group_new();
+	made->gpu = gpu;
+	made->size = size;
+	return made;
+}
+
+/* From now on the group may use so much more than now. */
+static void group_spare(const struct group *group, size_t room)
+{
+	group_set(group, "memory.max", group_get(group, "memory.current") + room);
+}
+
+static void check_nobody_was_killed(const struct group *group)
+{
+	char path[128], line[64];
+	unsigned long count = 1;
+	FILE *events;
+
+	snprintf(path, sizeof(path), "%s/memory.events", group->path);
+	events = fopen(path, "r");
+	CHECK(events);
+	while (fgets(line, sizeof(line), events))
+		if (sscanf(line, "oom_kill %lu", &count) == 1)
+			break;
+	fclose(events);
+	CHECK_EQ(count, 0);
+}
+
+static sigjmp_buf touch_return;
+
+static void on_touch(int signal)
+{
+	siglongjmp(touch_return, signal);
+}
+
+/* The signal that comes of it, or 0. In the end it is SIGALRM. */
+static int touch(const char *mem)
+{
+	int caught;
+
+	signal(SIGBUS, on_touch);
+	signal(SIGALRM, on_touch);
+	alarm(patience(BOUND_SECONDS));
+	caught = sigsetjmp(touch_return, 1);
+	if (!caught)
+		(void)*(const volatile char *)mem;
+	alarm(0);
+	signal(SIGALRM, SIG_DFL);
+	signal(SIGBUS, SIG_DFL);
+	return caught;
+}
+
+static void make_too_large(void *arg)
+{
+	struct made *made = arg;
+
+	group_enter(&made->group);
+	CHECK_OK(gem_create(made->gpu, made->size, 0, &made->handle));
+	group_spare(&made->group, 8 * MIB);
+}
+
+/* As a dma-buf, which is all that is left of it. */
+static char *map_exported(const struct gpu *gpu, const struct made *made)
+{
+	char *mem;
+	int fd;
+
+	CHECK_OK(gem_export(gpu, made->handle, &fd));
+	CHECK_OK(gem_close(gpu, made->handle));
+	mem = mmap(NULL, made->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	CHECK(mem != MAP_FAILED);
+	CHECK_SYS(close(fd));
+	return mem;
+}
+
+/* Its maker has gone, and its group has no memory for it: that can be waited for in vain. */
+static void group_gone_buffer(struct gpu *gpu)
+{
+	struct made *made = made_new(gpu, 32 * MIB);
+	struct mismatch bad;
+	char *mem;
+
+	test_join(test_fork(make_too_large, made));
+	mem = map_exported(gpu, made);
+	CHECK_EQ(touch(mem), SIGBUS);
+	CHECK_EQ(touch(mem + made->size - 1), SIGBUS);
+	CHECK(group_get(&made->group, "memory.current") < made->size / 4);
+	group_spare(&made->group, made->size + 8 * MIB);
+	CHECK_EQ(touch(mem), 0);
+	CHECK_DATA(words_are(mem, made->size, 0, &bad), bad);
+	CHECK_SYS(munmap(mem, made->size));
+	group_remove(&made->group);
+}
+
+static void touch_too_large(void *arg)
+{
+	struct made *made = arg;
+	struct mismatch bad;
+	char *mem;
+
+	make_too_large(made);
+	mem = gem_map(made->gpu, made->handle, made->size);
+	CHECK_EQ(touch(mem), SIGBUS);
+	group_spare(&made->group, made->size + 8 * MIB);
+	CHECK_EQ(touch(mem), 0);
+	CHECK_DATA(words_are(mem, made->size, 0, &bad), bad);
+}
+
+/* The same with one's own: nobody is killed for a buffer. */
+static void group_own_buffer(struct gpu *gpu)
+{
+	struct made *made = made_new(gpu, 32 * MIB);
+
+	test_join(test_fork(touch_too_large, made));
+	check_nobody_was_killed(&made->group);
+	CHECK_OK(gem_close(gpu, made->handle));
+	group_remove(&made->group);
+}
+
 static const struct test tests[] = {
 	{ "locking", locking, NEED_VRAM | NEED_ROOT, 0 },
 	{ "merging", merging, NEED_VRAM | NEED_ROOT, 0 },
@@ -987,6 +1125,8 @@ static const struct test tests[] = {
 	{ "group-full", group_full, NEED_VRAM | NEED_ROOT, 0 },
 	{ "group-evict", group_evict, NEED_VRAM | NEED_ROOT, 0 },
 	{ "group-others-buffer", group_others_buffer, NEED_VRAM | NEED_ROOT, 0 },
+	{ "group-gone-buffer", group_gone_buffer, NEED_ROOT, 0 },
+	{ "group-own-buffer", group_own_buffer, NEED_ROOT, 0 },
 };
 
 HARNESS_MAIN(tests)

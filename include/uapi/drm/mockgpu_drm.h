@@ -637,7 +637,8 @@ struct drm_mockgpu_prefetch {
  * has let it go or after others took its VRAM, but not within a tenth of a second
  * after a use by the CPU. What was exported stays at home for as long as somebody is
  * attached. At home its memory is charged to the process that made it, whoever
- * brings it there.
+ * brings it there. Nobody is killed for want of it: what needs it fails, which for an
+ * access of the CPU is SIGBUS, and can be tried again later.
  *
  * Errors: -EOPNOTSUPP the device has no VRAM, -ENOSPC it has less than that,
  * -ENOMEM also when all buffers of all devices together would be more than half of
