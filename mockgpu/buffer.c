@@ -6,7 +6,8 @@
  * whole. It goes into VRAM when the device uses it, if it was made for that, and
  * comes home when the CPU or another device wants it or VRAM is needed by others.
  * Whenever it moves, everybody's mappings of it go, and faults bring them back.
- * Whoever makes it move, its memory is charged to the one who made it.
+ * Whoever makes it move, its memory is charged to the one who made it, but to nobody
+ * if it has to leave VRAM for others and the maker's group has no room for it.
  *
  * Locks: mmap_lock, or mockgpu_space.lock, or the buffer's dma_resv ->
  * mockgpu_buffer.lock -> mockgpu_heap.room_lock, and what allocations of memory
@@ -24,6 +25,7 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
+#include <drm/drm_drv.h>
 #include <drm/drm_gem.h>
 #include <drm/drm_prime.h>
 
@@ -220,14 +222,15 @@ static void mockgpu_buffer_empty_file(struct mockgpu_buffer *buffer)
 }
 
 /* Without memory for all of them there are none, as they would be of no use. */
-static int mockgpu_buffer_get_pages(struct mockgpu_buffer *buffer)
+static int mockgpu_buffer_get_pages(struct mockgpu_buffer *buffer,
+				    struct mem_cgroup *payer)
 {
 	struct mem_cgroup *others;
 	struct page **pages;
 
 	if (buffer->pages)
 		return 0;
-	others = set_active_memcg(buffer->memcg);
+	others = set_active_memcg(payer);
 	pages = drm_gem_get_pages(&buffer->base);
 	set_active_memcg(others);
 	if (IS_ERR(pages)) {
@@ -312,14 +315,15 @@ static int mockgpu_buffer_map_pages(struct mockgpu_buffer *buffer)
 	return 0;
 }
 
-static int mockgpu_buffer_map(struct mockgpu_buffer *buffer)
+static int mockgpu_buffer_map(struct mockgpu_buffer *buffer,
+			      struct mem_cgroup *payer)
 {
 	struct mem_cgroup *others;
 	int ret;
 
 	if (buffer->dma)
 		return 0;
-	others = set_active_memcg(buffer->memcg);
+	others = set_active_memcg(payer);
 	ret = mockgpu_buffer_map_pages(buffer);
 	set_active_memcg(others);
 	return ret;
@@ -390,7 +394,7 @@ static int mockgpu_buffer_fill(struct mockgpu_buffer *buffer,
 	if (!buffer->pages)
 		return mockgpu_buffer_clear(alloc);
 
-	ret = mockgpu_buffer_map(buffer);
+	ret = mockgpu_buffer_map(buffer, buffer->memcg);
 	return ret ?: mockgpu_buffer_copy(buffer, alloc, true);
 }
 
@@ -453,17 +457,18 @@ static int mockgpu_buffer_go_in(struct mockgpu_buffer *buffer)
 	return 0;
 }
 
-static int mockgpu_buffer_go_home(struct mockgpu_buffer *buffer)
+static int mockgpu_buffer_go_home_on(struct mockgpu_buffer *buffer,
+				     struct mem_cgroup *payer)
 {
 	int ret;
 
 	lockdep_assert_held(&buffer->lock);
-	ret = mockgpu_buffer_get_pages(buffer);
+	ret = mockgpu_buffer_get_pages(buffer, payer);
 	if (ret || !buffer->alloc)
 		return ret;
 
 	mockgpu_buffer_zap(buffer);
-	ret = mockgpu_buffer_map(buffer);
+	ret = mockgpu_buffer_map(buffer, payer);
 	if (!ret)
 		ret = mockgpu_buffer_copy(buffer, buffer->alloc, false);
 	mockgpu_buffer_unmap(buffer);
@@ -472,6 +477,11 @@ static int mockgpu_buffer_go_home(struct mockgpu_buffer *buffer)
 	else
 		mockgpu_buffer_drop_alloc(buffer);
 	return ret;
+}
+
+static int mockgpu_buffer_go_home(struct mockgpu_buffer *buffer)
+{
+	return mockgpu_buffer_go_home_on(buffer, buffer->memcg);
 }
 
 static bool mockgpu_buffer_may_go_in(const struct mockgpu_buffer *buffer)
@@ -499,8 +509,8 @@ int mockgpu_buffer_prepare(struct mockgpu_buffer *buffer)
 		return 0;
 	if (mockgpu_buffer_may_go_in(buffer) && !mockgpu_buffer_go_in(buffer))
 		return 0;
-	ret = mockgpu_buffer_get_pages(buffer);
-	return ret ?: mockgpu_buffer_map(buffer);
+	ret = mockgpu_buffer_get_pages(buffer, buffer->memcg);
+	return ret ?: mockgpu_buffer_map(buffer, buffer->memcg);
 }
 
 /**
@@ -560,6 +570,38 @@ void mockgpu_buffer_unpin(struct mockgpu_buffer *buffer)
 	mutex_unlock(&buffer->lock);
 }
 
+/* Does it go for the good of others than its maker's group? */
+static bool mockgpu_buffer_goes_for_others(const struct mockgpu_buffer *buffer)
+{
+	struct mem_cgroup *who = get_mem_cgroup_from_mm(NULL);
+	bool others = who != buffer->memcg;
+
+	mem_cgroup_put(who);
+	return others || drm_dev_is_unplugged(buffer->base.dev);
+}
+
+/* What is charged to the root of all groups is charged to nobody. */
+static struct mem_cgroup *mockgpu_buffer_nobody(const struct mockgpu_buffer *buffer)
+{
+	struct mem_cgroup *memcg = buffer->memcg, *parent;
+
+	while (memcg && (parent = parent_mem_cgroup(memcg)))
+		memcg = parent;
+	return memcg;
+}
+
+/* That the maker's group is full is no reason for others not to have the VRAM. */
+static int mockgpu_buffer_go_home_for_room(struct mockgpu_buffer *buffer)
+{
+	struct mem_cgroup *nobody = mockgpu_buffer_nobody(buffer);
+	int ret = mockgpu_buffer_go_home(buffer);
+
+	if (ret != -ENOMEM || nobody == buffer->memcg ||
+	    !mockgpu_buffer_goes_for_others(buffer))
+		return ret;
+	return mockgpu_buffer_go_home_on(buffer, nobody);
+}
+
 static int mockgpu_buffer_try_evict(struct mockgpu_buffer *buffer,
 				    const struct mockgpu_alloc *alloc)
 {
@@ -568,7 +610,7 @@ static int mockgpu_buffer_try_evict(struct mockgpu_buffer *buffer,
 	if (!mutex_trylock(&buffer->lock))
 		return -EBUSY;
 	if (buffer->alloc == alloc)
-		ret = mockgpu_buffer_go_home(buffer);
+		ret = mockgpu_buffer_go_home_for_room(buffer);
 	mutex_unlock(&buffer->lock);
 	return ret;
 }

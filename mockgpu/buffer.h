@@ -19,7 +19,8 @@ struct sg_table;
  * @base: what DRM knows of it
  * @link: place in &mockgpu_device.buffers
  * @lock: protects all below but @memcg; see buffer.c
- * @memcg: whom its memory is charged to; NULL for nobody, as of an imported one
+ * @memcg: its maker's, whom its memory is charged to if there is room; NULL for
+ *	nobody, as of an imported one
  * @wants_vram: it goes into VRAM when the device uses it
  * @home_until: but not before (jiffies), as the CPU uses it
  * @pins: those who have it in system memory for themselves

@@ -1099,6 +1099,87 @@ static void group_own_buffer(struct gpu *gpu)
 	group_remove(&made->group);
 }
 
+static void await_step(const struct made *made, unsigned int step)
+{
+	double begin = seconds_now();
+
+	while (atomic_load(&made->step) < step) {
+		sleep_ms(1);
+		check_bound("the other process", begin);
+	}
+}
+
+/* With the group full, others may take the place of its buffer: step 1. They have: step 2. */
+static void lose_place(void *arg)
+{
+	struct made *made = arg;
+	struct area area;
+	struct gpu gpu;
+
+	group_enter(&made->group);
+	CHECK_OK(gpu_open(&gpu, made->gpu->index));
+	area = area_new(&gpu, made->size, 0, MEM_SMALL);
+	CHECK_OK(gem_create(&gpu, made->size, MOCKGPU_GEM_VRAM, &made->handle));
+	CHECK_OK(gem_bind(&gpu, area.vm, made->handle, 0, area.mem, made->size));
+	area_device_fill(&area, 11);
+	CHECK_EQ(counter(&gpu, MOCKGPU_COUNTER_LIVE_VRAM_PAGES), made->size / PAGE);
+	area.mem = gem_map(&gpu, made->handle, made->size);
+	group_spare(&made->group, MIB);
+	/* Longer than what has just come is left alone. */
+	sleep_ms(100);
+	atomic_store(&made->step, 1);
+	await_step(made, 2);
+	area_check_cpu(&area);
+	gpu_close(&gpu);
+}
+
+/* A buffer that fills VRAM: it is there when the device has used it, or it is not. */
+static void check_vram_can_be_had(const struct gpu *gpu)
+{
+	struct area area = area_new(gpu, gpu->vram_size, 0, MEM_SMALL);
+	uint32_t handle;
+
+	CHECK_OK(gem_create(gpu, area.size, MOCKGPU_GEM_VRAM, &handle));
+	CHECK_OK(gem_bind(gpu, area.vm, handle, 0, area.mem, area.size));
+	CHECK_OK(gpu_fill(gpu, area.vm, area.mem, PAGE, FLIP));
+	CHECK_EQ(counter(gpu, MOCKGPU_COUNTER_LIVE_VRAM_PAGES), gpu->vram_size / PAGE);
+	CHECK_OK(gpu_vm_destroy(gpu, area.vm));
+	CHECK_OK(gem_close(gpu, handle));
+}
+
+/* A group that has no memory left does not keep others from VRAM, nor is anybody killed. */
+static void group_full_buffer(struct gpu *gpu)
+{
+	struct made *made = made_new(gpu, gpu->vram_size / 2);
+	pid_t pid = test_fork(lose_place, made);
+
+	await_step(made, 1);
+	check_vram_can_be_had(gpu);
+	atomic_store(&made->step, 2);
+	test_join(pid);
+	check_nobody_was_killed(&made->group);
+	group_remove(&made->group);
+}
+
+/* Nor a device from going away for good. */
+static void group_full_unbind(struct gpu *gpu)
+{
+	struct gpu second = *gpu;
+	struct made *made;
+	pid_t pid;
+
+	second.index = 1;
+	made = made_new(&second, gpu->vram_size / 2);
+	pid = test_fork(lose_place, made);
+	await_step(made, 1);
+	CHECK_OK(device_unbind(1));
+	CHECK_OK(device_bind(1));
+	atomic_store(&made->step, 2);
+	test_join(pid);
+	check_nobody_was_killed(&made->group);
+	group_remove(&made->group);
+}
+
 static const struct test tests[] = {
 	{ "locking", locking, NEED_VRAM | NEED_ROOT, 0 },
 	{ "merging", merging, NEED_VRAM | NEED_ROOT, 0 },
@@ -1127,6 +1208,8 @@ static const struct test tests[] = {
 	{ "group-others-buffer", group_others_buffer, NEED_VRAM | NEED_ROOT, 0 },
 	{ "group-gone-buffer", group_gone_buffer, NEED_ROOT, 0 },
 	{ "group-own-buffer", group_own_buffer, NEED_ROOT, 0 },
+	{ "group-full-buffer", group_full_buffer, NEED_VRAM | NEED_ROOT, 0 },
+	{ "group-full-unbind", group_full_unbind, NEED_VRAM | NEED_ROOT | NEED_TWO_DEVICES, 0 },
 };
 
 HARNESS_MAIN(tests)

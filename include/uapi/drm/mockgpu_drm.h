@@ -638,7 +638,9 @@ struct drm_mockgpu_prefetch {
  * after a use by the CPU. What was exported stays at home for as long as somebody is
  * attached. At home its memory is charged to the process that made it, whoever
  * brings it there. Nobody is killed for want of it: what needs it fails, which for an
- * access of the CPU is SIGBUS, and can be tried again later.
+ * access of the CPU is SIGBUS, and can be tried again later. When others need the VRAM
+ * or the device goes away it comes home without room in its maker's group, too, and
+ * is then charged to nobody.
  *
  * Errors: -EOPNOTSUPP the device has no VRAM, -ENOSPC it has less than that,
  * -ENOMEM also when all buffers of all devices together would be more than half of
