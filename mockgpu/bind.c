@@ -8,8 +8,10 @@
  *
  * Locks: mockgpu_space.lock -> mockgpu_svm.binds_lock: who changes the tree of a VM has
  * both, who looks at it has either; the second one is held for moments only.
- * mockgpu_space.lock -> mockgpu_buffer.lock, which protects the list of a buffer and
- * what is in page tables.
+ * mockgpu_space.lock -> mockgpu_buffer.lock, which protects how often a buffer is
+ * bound, what of that is in page tables, and the list of those bindings. Who moves a
+ * buffer looks at no others, so that what was never used costs him nothing. A binding
+ * is taken off the list before it is freed.
  */
 #include <linux/interval_tree.h>
 #include <linux/overflow.h>
@@ -31,8 +33,13 @@
 
 /* Who wants more in one VM makes a mistake. */
 #define MOCKGPU_BIND_MAX	4096
+/* Whoever makes a buffer move has to find them all, if they are used. */
+#define MOCKGPU_BIND_MAX_OF_BUFFER	65536
 
-/* A part of a buffer at addresses of a VM, with a reference on the buffer. */
+/*
+ * A part of a buffer at addresses of a VM, with a reference on the buffer; @link is
+ * empty as long as it is not in the page table.
+ */
 struct mockgpu_bind {
 	struct interval_tree_node node;
 	struct list_head link;
@@ -132,7 +139,7 @@ static void mockgpu_bind_map(struct mockgpu_bind *bind)
 		if (IS_ALIGNED(pos, SZ_2M))
 			cond_resched();
 	}
-	bind->buffer->mapped = true;
+	list_move_tail(&bind->link, &bind->buffer->mapped_binds);
 }
 
 static void mockgpu_bind_unmap(struct mockgpu_bind *bind)
@@ -177,14 +184,14 @@ int mockgpu_bind_fault(struct mockgpu_svm *svm, unsigned long addr)
  */
 void mockgpu_bind_zap(struct mockgpu_buffer *buffer)
 {
-	struct mockgpu_bind *bind;
+	struct mockgpu_bind *bind, *next;
 
 	lockdep_assert_held(&buffer->lock);
-	if (!buffer->mapped)
-		return;
-	list_for_each_entry(bind, &buffer->binds, link)
+	list_for_each_entry_safe(bind, next, &buffer->mapped_binds, link) {
+		list_del_init(&bind->link);
 		mockgpu_bind_unmap(bind);
-	buffer->mapped = false;
+		cond_resched();
+	}
 }
 
 /**
@@ -208,15 +215,25 @@ int mockgpu_bind_mark(struct mockgpu_svm *svm, struct xarray *seen)
 	return ret;
 }
 
-/* It is a sign of much use to come: the next one may put it into VRAM. */
+/* -EBUSY if there are too many. */
+static int mockgpu_bind_count(struct mockgpu_buffer *buffer)
+{
+	int ret = -EBUSY;
+
+	mutex_lock(&buffer->lock);
+	if (buffer->bind_count < MOCKGPU_BIND_MAX_OF_BUFFER) {
+		buffer->bind_count++;
+		/* A sign of much use to come: the next one may put it into VRAM. */
+		if (!buffer->alloc)
+			mockgpu_bind_zap(buffer);
+		ret = 0;
+	}
+	mutex_unlock(&buffer->lock);
+	return ret;
+}
+
 static void mockgpu_bind_attach(struct mockgpu_bind *bind)
 {
-	mutex_lock(&bind->buffer->lock);
-	if (!bind->buffer->alloc)
-		mockgpu_bind_zap(bind->buffer);
-	list_add_tail(&bind->link, &bind->buffer->binds);
-	mutex_unlock(&bind->buffer->lock);
-
 	mutex_lock(&bind->svm->binds_lock);
 	interval_tree_insert(&bind->node, &bind->svm->binds);
 	mutex_unlock(&bind->svm->binds_lock);
@@ -233,7 +250,8 @@ static void mockgpu_bind_remove(struct mockgpu_bind *bind)
 	atomic_dec(&bind->svm->mdev->live_binds);
 
 	mutex_lock(&bind->buffer->lock);
-	list_del(&bind->link);
+	bind->buffer->bind_count--;
+	list_del_init(&bind->link);
 	mockgpu_bind_unmap(bind);
 	mutex_unlock(&bind->buffer->lock);
 }
@@ -277,6 +295,8 @@ static int mockgpu_bind_insert(struct mockgpu_bind *bind)
 	if (svm->bind_count >= MOCKGPU_BIND_MAX)
 		return -EBUSY;
 	ret = mockgpu_hw_mmu_prepare(svm->mmu, start, end);
+	if (!ret)
+		ret = mockgpu_bind_count(bind->buffer);
 	if (ret)
 		return ret;
 
@@ -295,6 +315,7 @@ mockgpu_bind_new(struct mockgpu_svm *svm, struct mockgpu_buffer *buffer,
 		return NULL;
 
 	drm_gem_object_get(&buffer->base);
+	INIT_LIST_HEAD(&bind->link);
 	bind->svm = svm;
 	bind->buffer = buffer;
 	bind->node.start = args->addr;

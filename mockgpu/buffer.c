@@ -12,6 +12,8 @@
  * Locks: mmap_lock, or mockgpu_space.lock, or the buffer's dma_resv ->
  * mockgpu_buffer.lock -> mockgpu_heap.room_lock, and what allocations of memory
  * take. Who has room_lock, to make room, only tries to lock a buffer.
+ * mockgpu_buffer.lock also protects which bindings of the buffer are in page tables,
+ * which is in bind.c; it is a mutex, so that who looks at them all can sleep.
  * mockgpu_device.buffers_lock is a leaf.
  */
 #include <linux/dma-fence.h>
@@ -113,7 +115,7 @@ static struct mockgpu_buffer *mockgpu_buffer_alloc(void)
 
 	buffer->base.funcs = &mockgpu_gem_funcs;
 	mutex_init(&buffer->lock);
-	INIT_LIST_HEAD(&buffer->binds);
+	INIT_LIST_HEAD(&buffer->mapped_binds);
 	buffer->home_until = jiffies;
 	return buffer;
 }

@@ -29,8 +29,8 @@ struct sg_table;
  * @dma: an address for each page for the device, or NULL
  * @imported: it is from elsewhere
  * @import: of such a buffer, its pages mapped for the device, until unbind
- * @binds: where it is bound
- * @mapped: some of them may be in page tables
+ * @bind_count: how often it is bound
+ * @mapped_binds: those bindings that may be in page tables
  */
 struct mockgpu_buffer {
 	struct drm_gem_object base;
@@ -45,8 +45,8 @@ struct mockgpu_buffer {
 	dma_addr_t *dma;
 	bool imported;
 	struct sg_table *import;
-	struct list_head binds;
-	bool mapped;
+	unsigned int bind_count;
+	struct list_head mapped_binds;
 };
 
 static inline struct mockgpu_buffer *

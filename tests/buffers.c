@@ -506,6 +506,64 @@ static void binding_limit(struct gpu *gpu)
 	CHECK_EQ(*(uint64_t *)gem_map(gpu, handle, PAGE), VALUE);
 }
 
+/* One page of a buffer at all addresses of so many VMs as its limit allows. */
+#define BIND_VMS	16
+#define BIND_PAGES	4096
+
+static void bind_everywhere(const struct gpu *gpu, const struct area *area, uint32_t handle,
+			    uint32_t *vms)
+{
+	for (size_t vm = 0; vm < BIND_VMS; vm++) {
+		vms[vm] = vm_new(gpu);
+		for (size_t i = 0; i < BIND_PAGES; i++)
+			CHECK_OK(gem_bind(gpu, vms[vm], handle, 0, area->mem + i * PAGE, PAGE));
+	}
+}
+
+/* What one binding changes all others show, those that were used before, too. */
+static void check_everywhere(const struct gpu *gpu, const struct area *area, const uint32_t *vms,
+			     uint64_t seed)
+{
+	char *last = area->mem + (BIND_PAGES - 1) * PAGE;
+	uint64_t value = 0;
+
+	CHECK_OK(gpu_fill(gpu, vms[seed % BIND_VMS], last, PAGE, seed));
+	for (size_t vm = 0; vm < BIND_VMS; vm++) {
+		CHECK_OK(gpu_read(gpu, vms[vm], area->mem + vm * PAGE + 8, 8, &value));
+		CHECK_EQ(value, seed);
+		CHECK_OK(gpu_read(gpu, vms[vm], last, 8, &value));
+		CHECK_EQ(value, seed);
+	}
+}
+
+/* So has a buffer, in all VMs together; wherever it goes, all of them find it. */
+static void buffer_binding_limit(struct gpu *gpu)
+{
+	struct area area = area_new(gpu, BIND_PAGES * PAGE, 0, MEM_SMALL);
+	uint32_t vms[BIND_VMS], handle;
+	volatile uint64_t *map;
+
+	CHECK_OK(gem_create(gpu, PAGE, all_flags(gpu), &handle));
+	map = gem_map(gpu, handle, PAGE);
+	bind_everywhere(gpu, &area, handle, vms);
+	CHECK_RET(gem_bind(gpu, area.vm, handle, 0, area.mem, PAGE), -EBUSY);
+	for (uint64_t round = 1; round < 4; round++) {
+		check_everywhere(gpu, &area, vms, round);
+		CHECK_EQ(used_vram(gpu), gpu_has_vram(gpu));
+		CHECK_EQ(map[1], round);
+		map[1] = round + 100;
+		CHECK_OK(gpu_xor(gpu, vms[round], area.mem + 8, 8, 1));
+		CHECK_EQ(map[1], (round + 100) ^ 1);
+		sleep_ms(HOME_MS);
+		/* This is a sign that it may go in again. */
+		CHECK_OK(gem_unbind(gpu, vms[0], area.mem, PAGE));
+		CHECK_OK(gem_bind(gpu, area.vm, handle, 0, area.mem, PAGE));
+		CHECK_RET(gem_bind(gpu, vms[0], handle, 0, area.mem, PAGE), -EBUSY);
+		CHECK_OK(gem_unbind(gpu, area.vm, area.mem, PAGE));
+		CHECK_OK(gem_bind(gpu, vms[0], handle, 0, area.mem, PAGE));
+	}
+}
+
 /* All buffers together leave half of the memory. */
 static void memory_limit(struct gpu *gpu)
 {
@@ -548,6 +606,7 @@ static const struct test tests[] = {
 	{ "many", many, NEED_VRAM, 0 },
 	{ "bad-arguments", bad_arguments, 0, 0 },
 	{ "binding-limit", binding_limit, 0, 0 },
+	{ "buffer-binding-limit", buffer_binding_limit, 0, 0 },
 	{ "memory-limit", memory_limit, 0, 0 },
 	{ "limit-is-for-all", limit_is_for_all, NEED_TWO_DEVICES, 0 },
 	{ "unplug", unplug, NEED_ROOT | NEED_TWO_DEVICES, 0 },

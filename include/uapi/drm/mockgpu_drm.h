@@ -697,8 +697,8 @@ enum drm_mockgpu_bind_op {
  *
  * Errors: -ENOENT no such buffer or binding, -EEXIST something is bound at some of
  * the addresses, -EINVAL also for a part that is not in the buffer, -EBUSY the VM
- * has 4096 bindings, -EOPNOTSUPP it is a VM with MOCKGPU_VM_SHARED, -ENOMEM,
- * -EINTR the caller was killed.
+ * has 4096 bindings, or the buffer 65536 in all VMs, -EOPNOTSUPP it is a VM with
+ * MOCKGPU_VM_SHARED, -ENOMEM, -EINTR the caller was killed.
  */
 struct drm_mockgpu_vm_bind {
 	__u32 vm_id;
