@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "swap.h"
 
 #define PAGEMAP_PRESENT		(1ULL << 63)
-#define PAGEMAP_SWAPPED		(1ULL << 62)
 #define PAGEMAP_PFN		((1ULL << 55) - 1)
 #define KPAGEFLAGS_SWAPCACHE	(1ULL << 13)
 
@@ -32,15 +32,6 @@ static uint64_t pagemap(const char *mem)
 	return read_word("/proc/self/pagemap", (uintptr_t)mem / PAGE);
 }
 
-static size_t swapped_pages(const struct area *area)
-{
-	size_t count = 0;
-
-	for (size_t at = 0; at < area->size; at += PAGE)
-		count += !!(pagemap(area->mem + at) & PAGEMAP_SWAPPED);
-	return count;
-}
-
 static bool in_swap_cache(const char *mem)
 {
 	uint64_t entry = pagemap(mem);
@@ -58,13 +49,16 @@ static size_t cached_pages(const struct area *area)
 	return count;
 }
 
-/* Reclaim takes what it can get; a second look finds more. */
-static void swap_out(const struct area *area)
+static void area_swap_out(const struct area *area)
 {
-	for (int i = 0; i < 3 && swapped_pages(area) < area->size / PAGE; i++)
-		CHECK_SYS(madvise(area->mem, area->size, MADV_PAGEOUT));
-	if (!swapped_pages(area))
-		test_skip("nothing is swapped out: is there any swap space?");
+	swap_out(area->mem, area->size);
+}
+
+/* Memory that can be swapped out, on a machine that has a place for it. */
+static struct area swappable_area(const struct gpu *gpu, size_t size)
+{
+	need_swap();
+	return area_filled(gpu, size, 0, MEM_SMALL);
 }
 
 /* What is read from a fast place to swap to, as zram, passes the swap cache by. */
@@ -81,7 +75,7 @@ static bool cache_is_used(void)
  */
 static size_t populate_and_check(struct area *area)
 {
-	size_t cached = cached_pages(area), swapped = swapped_pages(area);
+	size_t cached = cached_pages(area), swapped = swapped_pages(area->mem, area->size);
 	int ret = gpu_populate(area->gpu, area->vm, area->mem, area->size);
 
 	printf("# %zu in the swap cache, %zu swapped out: populate %s, %zu of %zu moved\n",
@@ -100,20 +94,20 @@ static size_t populate_and_check(struct area *area)
 
 static void swapped_out(struct gpu *gpu)
 {
-	struct area area = area_filled(gpu, 4 * MIB, 0, MEM_SMALL);
+	struct area area = swappable_area(gpu, 4 * MIB);
 
-	swap_out(&area);
+	area_swap_out(&area);
 	populate_and_check(&area);
 }
 
 /* The device faults in what it finds swapped out. */
 static void device_access(struct gpu *gpu)
 {
-	struct area area = area_filled(gpu, 4 * MIB, 0, MEM_SMALL);
+	struct area area = swappable_area(gpu, 4 * MIB);
 
-	swap_out(&area);
+	area_swap_out(&area);
 	area_check_device(&area);
-	swap_out(&area);
+	area_swap_out(&area);
 	area_device_flip(&area, FLIP);
 	area_check_cpu(&area);
 }
@@ -121,11 +115,11 @@ static void device_access(struct gpu *gpu)
 /* A read brings a page back, but its place in the swap stays taken. */
 static void swap_cache(struct gpu *gpu)
 {
-	struct area area = area_filled(gpu, 4 * MIB, 0, MEM_SMALL);
+	struct area area = swappable_area(gpu, 4 * MIB);
 	size_t cached = 0;
 
 	for (int i = 0; i < 5; i++) {
-		swap_out(&area);
+		area_swap_out(&area);
 		area_check_cpu(&area);
 		cached += populate_and_check(&area);
 	}
@@ -153,14 +147,14 @@ static void child_of_family(void *arg)
 /* With two owners of a place in the swap, a page read back is in the swap cache. */
 static void swap_cache_shared(struct gpu *gpu)
 {
-	struct family family = { .area = area_filled(gpu, MIB, 0, MEM_SMALL) };
+	struct family family = { .area = swappable_area(gpu, MIB) };
 	struct area *area = &family.area;
 	pid_t child;
 	char byte;
 
 	CHECK_SYS(pipe(family.go));
 	CHECK_SYS(pipe(family.done));
-	swap_out(area);
+	area_swap_out(area);
 	child = test_fork(child_of_family, &family);
 	close(family.done[1]);
 	area_check_cpu(area);
@@ -179,14 +173,14 @@ static void read_all(void *arg)
 /* One process reads pages back and so holds them a moment, another moves them. */
 static void swap_cache_race(struct gpu *gpu)
 {
-	struct area area = area_filled(gpu, MIB, 0, MEM_SMALL);
+	struct area area = swappable_area(gpu, MIB);
 	size_t moved = 0, cached = 0;
 
 	for (int i = 0; i < 8; i++) {
 		pid_t child;
 		int ret;
 
-		swap_out(&area);
+		area_swap_out(&area);
 		child = test_fork(read_all, &area);
 		for (size_t at = 0; at < area.size; at += PAGE) {
 			(void)*(volatile char *)(area.mem + at);
@@ -208,13 +202,13 @@ static void swap_cache_race(struct gpu *gpu)
 /* The kernel is asked to swap out memory that is in VRAM. */
 static void pageout_of_vram(struct gpu *gpu)
 {
-	struct area area = area_filled(gpu, 4 * MIB, 0, MEM_SMALL);
+	struct area area = swappable_area(gpu, 4 * MIB);
 
 	area_populate(&area);
 	CHECK_SYS(madvise(area.mem, area.size, MADV_PAGEOUT));
 	area_check_device(&area);
 	CHECK_OK(gpu_evict_vm(gpu, area.vm));
-	swap_out(&area);
+	area_swap_out(&area);
 	area_check_cpu(&area);
 }
 

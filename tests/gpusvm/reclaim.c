@@ -3,46 +3,12 @@
  * What a device wrote must survive reclaim, which only looks at what the CPU did.
  * Wants some place to swap to.
  */
-#include <fcntl.h>
-#include <stdio.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "common.h"
+#include "swap.h"
 
 #define SIZE		(256 * PAGE)
-#define SWAPPED		(1ULL << 62)
-
-static bool is_swapped(const char *mem)
-{
-	int fd = open("/proc/self/pagemap", O_RDONLY);
-	uint64_t entry = 0;
-
-	CHECK_SYS(fd);
-	CHECK_EQ(pread(fd, &entry, sizeof(entry), (uintptr_t)mem / PAGE * sizeof(entry)),
-		 sizeof(entry));
-	close(fd);
-	return entry & SWAPPED;
-}
-
-static size_t swapped(const char *mem)
-{
-	size_t count = 0;
-
-	for (size_t at = 0; at < SIZE; at += PAGE)
-		count += is_swapped(mem + at);
-	return count;
-}
-
-/* Reclaim takes what it can get; a second look finds more. */
-static void swap_out(char *mem)
-{
-	for (int i = 0; i < 5 && swapped(mem) < SIZE / PAGE; i++)
-		CHECK_SYS(madvise(mem, SIZE, MADV_PAGEOUT));
-	printf("# %zu of %zu pages are swapped out\n", swapped(mem), SIZE / PAGE);
-	if (!swapped(mem))
-		test_skip("nothing is swapped out: is there any swap space?");
-}
 
 static void fill(char *mem, uint64_t add)
 {
@@ -66,6 +32,7 @@ static char *filled(void)
 {
 	char *mem = mem_map(SIZE, 0, MEM_SMALL);
 
+	need_swap();
 	svm_open();
 	fill(mem, 1);
 	return mem;
@@ -77,10 +44,10 @@ static void swapped_in(struct gpu *gpu)
 	char *mem = filled();
 
 	(void)gpu;
-	swap_out(mem);
+	swap_out(mem, SIZE);
 	for (size_t at = 0; at < SIZE; at += PAGE)
 		CHECK_EQ(svm_value(mem + at), (long long)at + 1);
-	swap_out(mem);
+	swap_out(mem, SIZE);
 	device_fills(mem, 2);
 	check_words(mem, 2);
 }
@@ -95,10 +62,10 @@ static void clean_when_mapped(struct gpu *gpu)
 
 	(void)gpu;
 	for (uint64_t round = 1; round < 4; round++) {
-		swap_out(mem);
+		swap_out(mem, SIZE);
 		check_words(mem, round);
 		device_fills(mem, round + 1);
-		swap_out(mem);
+		swap_out(mem, SIZE);
 		check_words(mem, round + 1);
 	}
 }
@@ -144,9 +111,9 @@ static void read_while_reclaimed(struct gpu *gpu)
 	for (int round = 0; round < 4; round++) {
 		for (size_t at = 0; at < SIZE; at += PAGE)
 			CHECK_EQ(svm_value(mem + at), (long long)at + 1);
-		swap_out(mem);
+		swap_out(mem, SIZE);
 		for (size_t at = 0; at < SIZE; at += PAGE)
-			CHECK(!is_swapped(mem + at) || !svm_has(mem + at));
+			CHECK(!page_is_swapped(mem + at) || !svm_has(mem + at));
 	}
 	check_words(mem, 1);
 }

@@ -23,6 +23,7 @@
 #include "buffer.h"
 #include "common.h"
 #include "queue.h"
+#include "swap.h"
 
 #define FLIP		0x5772156649015328ULL
 #define PAGES		512
@@ -863,25 +864,11 @@ static void want_more(void *arg)
 	CHECK_DATA(pattern_matches(more, 40 * MIB, 3, 0, &bad), bad);
 }
 
-static size_t swap_kib(void)
-{
-	FILE *info = fopen("/proc/meminfo", "r");
-	size_t kib = 0;
-	char line[128];
-
-	CHECK(info);
-	while (fgets(line, sizeof(line), info))
-		if (sscanf(line, "SwapFree: %zu kB", &kib) == 1)
-			break;
-	fclose(info);
-	return kib;
-}
-
 static void group_full(struct gpu *gpu)
 {
 	struct group group;
 
-	if (swap_kib() < 100 * MIB / KIB)
+	if (swap_free_kib() < 100 * MIB / KIB)
 		test_skip("needs 100 MiB to swap to");
 	group = group_new();
 	test_join(test_fork(want_more, &group));

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "harness.h"
+#include "mem.h"
+#include "swap.h"
+
+#define PAGEMAP_SWAPPED	(1ULL << 62)
+
+/* Who holds a page but for a moment, as a daemon of the kernel does, lets go meanwhile. */
+#define TRIES		100
+#define PAUSE_MS	10
+
+/* The number behind a word in a file of such lines. */
+static unsigned long number_in(const char *path, const char *word)
+{
+	FILE *file = fopen(path, "r");
+	unsigned long number = 0;
+	char line[128];
+
+	CHECK(file);
+	while (fgets(line, sizeof(line), file))
+		if (!strncmp(line, word, strlen(word)))
+			number = strtoul(line + strlen(word), NULL, 10);
+	fclose(file);
+	return number;
+}
+
+size_t swap_free_kib(void)
+{
+	return number_in("/proc/meminfo", "SwapFree:");
+}
+
+void need_swap(void)
+{
+	if (!swap_free_kib())
+		test_skip("there is nothing to swap to");
+}
+
+unsigned long pages_swapped_out(void)
+{
+	return number_in("/proc/vmstat", "pswpout ");
+}
+
+size_t swapped_pages(const char *mem, size_t size)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	size_t length = size / PAGE * sizeof(uint64_t), count = 0;
+	uint64_t *entries = malloc(length);
+
+	CHECK_SYS(fd);
+	CHECK(entries);
+	CHECK_EQ(pread(fd, entries, length, (uintptr_t)mem / PAGE * sizeof(*entries)), length);
+	for (size_t i = 0; i < size / PAGE; i++)
+		count += !!(entries[i] & PAGEMAP_SWAPPED);
+	free(entries);
+	close(fd);
+	return count;
+}
+
+bool page_is_swapped(const char *page)
+{
+	return swapped_pages(page, PAGE);
+}
+
+/* Reclaim takes what it can get; another look finds more. */
+void swap_out(char *mem, size_t size)
+{
+	size_t pages = size / PAGE, out = swapped_pages(mem, size);
+
+	for (unsigned int i = 0; i < TRIES && out < pages; i++) {
+		/* All of it soon, or as much as must be after a while. */
+		if (i >= 5 && out >= pages / 2)
+			break;
+		if (i)
+			sleep_ms(PAUSE_MS);
+		CHECK_SYS(madvise(mem, size, MADV_PAGEOUT));
+		out = swapped_pages(mem, size);
+	}
+	printf("# %zu of %zu pages are swapped out\n", out, pages);
+	if (out < pages / 2)
+		FAIL("only %zu of %zu pages can be swapped out", out, pages);
+}
