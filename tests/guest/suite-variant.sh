@@ -12,6 +12,8 @@ PROGRAMS=(migrate holes life mirror)
 MOCK=(devices=2 vram_size=64M)
 STRESS=y
 WRAPPER=()
+# What the tests of DMA must find.
+export DMA_KIND=
 THP=/sys/kernel/mm/transparent_hugepage
 KSM=/sys/kernel/mm/ksm
 PREEMPT=/sys/kernel/debug/sched/preempt
@@ -99,8 +101,8 @@ prepare_memcg() {
 configure() {
 	case $VARIANT in
 	alone) PROGRAMS+=(threads crowd home) ;;
-	iommu) MOCK+=(dma_device=0000:00:1e.0) PROGRAMS=(dma migrate holes) ;;
-	swiotlb) MOCK+=(dma_device=0000:00:00.0) PROGRAMS=(dma) STRESS= ;;
+	iommu) MOCK+=(dma_device=0000:00:1e.0) PROGRAMS=(dma migrate holes) DMA_KIND=iommu ;;
+	swiotlb) MOCK+=(dma_device=0000:00:00.0) PROGRAMS=(dma) STRESS='' DMA_KIND=bounce ;;
 	memcg) MOCK=(devices=2 vram_size=16M) ;;
 	ksm) PROGRAMS=(users) WRAPPER=("$TESTS/mergeable") ;;
 	esac
