@@ -256,3 +256,28 @@ boot_find() {
 	# shellcheck disable=SC2034 # for those who source this file
 	BOOT=$REPLY
 }
+
+# The configuration of the kernel that kernel_load loaded: that of a stock one is known
+# when it is fetched.
+kernel_config() {
+	local root
+	root=$CACHE/root/$KERNEL/$(root_key)
+	if [[ -e $root ]]; then
+		kernel_file "$root" config
+	elif kernel_is_built "$KERNEL"; then
+		printf '%s\n' "$BUILD_CONFIG"
+	fi
+}
+
+# kernel_tier: the kind of device memory that it allows, as mockgpu names it.
+kernel_tier() {
+	local config
+	config=$(kernel_config)
+	if [[ -z $config ]]; then
+		echo -
+	elif grep -q '^CONFIG_DEVICE_PRIVATE=y' "$config"; then
+		echo private
+	else
+		echo coherent
+	fi
+}

@@ -313,3 +313,27 @@ refused() {
 tier() {
 	dmesg | sed -n 's/.*mockgpu: [0-9]* devices*, \([a-z]*\) tier.*/\1/p' | tail -n 1
 }
+
+# expect_tier: what was made by itself is what the host knows the kernel to allow.
+expect_tier() {
+	[[ -z ${EXPECT_TIER:-} || $(tier) = "$EXPECT_TIER" ]] ||
+		fail "the tier is '$(tier)', not $EXPECT_TIER as the kernel allows"
+}
+
+# release_is_at_least VERSION: of the kernel that runs.
+release_is_at_least() {
+	[[ $(printf '%s\n' "$1" "$(uname -r)" | sort -V | head -n 1) = "$1" ]]
+}
+
+# Huge pages can stay whole where the kernel has private memory and all fixes for that.
+expect_large_folios() {
+	[[ ${EXPECT_TIER:-} = private ]] && release_is_at_least 7.3 || return 0
+	[[ -e /sys/module/drm_gpusvm_backport/parameters/large_folios ]] ||
+		fail "drm_gpusvm_backport has no parameter large_folios"
+}
+
+# With the devices of the best tier loaded.
+test_as_kernel_allows() {
+	expect_tier
+	expect_large_folios
+}

@@ -34,6 +34,7 @@ run_swap() {
 
 run_tier() {
 	add_mock "$@" || return
+	[[ $1 != tier=auto ]] || run_tests as-kernel-allows
 	run_programs
 	run_swap
 }

@@ -23,6 +23,8 @@ test_load() {
 	has_nodes || fail "no render node"
 	(($(new_log | grep -c 'mockgpu: .*devices, .* tier') == 1)) || fail "no line that says what there is"
 	(($(new_log | grep -c 'drm_gpusvm_backport: ') == 1)) || fail "not one line from drm_gpusvm_backport"
+	expect_tier
+	expect_large_folios
 	unload
 	! has_nodes || fail "render nodes are left"
 	[[ ! -d /sys/module/drm_gpusvm_backport ]] || fail "drm_gpusvm_backport is left"
