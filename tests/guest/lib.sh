@@ -287,14 +287,26 @@ test_unload_after() {
 # mark_log; new_log: lines of the kernel log since the mark, without those about
 # modules that are not the kernel's own.
 mark_log() {
-	MARK="mark $RANDOM$RANDOM"
+	MARK=
 	if [[ -w /dev/kmsg ]]; then
+		MARK="mark $RANDOM$RANDOM"
 		echo "$MARK" >/dev/kmsg
 	fi
 }
 
 new_log() {
-	dmesg 2>/dev/null | sed "1,/$MARK/d" | grep -v taint
+	local log
+	log=$(dmesg 2>/dev/null)
+	[[ $MARK && $log ]] || return 0
+	grep -qF "$MARK" <<<"$log" || lost_log
+	sed "1,/$MARK/d" <<<"$log" | grep -v taint
+}
+
+# Who looks for something in it and finds nothing must not think that all is well.
+lost_log() {
+	local lost='the kernel log is too short: what came since the mark is lost'
+	echo "$lost"
+	[[ ! $REASON || -s $REASON ]] || printf '%s' "$lost" >"$REASON"
 }
 
 # refused HINT PARAMETER...: modprobe fails, and one line of the driver says what is wrong.
