@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common.h"
+#include "swap.h"
 
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE	25
@@ -459,20 +460,38 @@ static void disturb(struct stress *stress, uint64_t *state)
 	}
 }
 
+/* With somewhere to swap to, nothing is shown if nothing went there. */
+static bool was_swapped(unsigned long before)
+{
+	return !swap_free_kib() || pages_swapped_out() > before;
+}
+
+/* For a while; a slow machine does little in that time. */
+static void disturb_until(struct stress *stress, double end)
+{
+	unsigned long before = pages_swapped_out();
+	uint64_t state = stress->flags + 1;
+
+	while (seconds_now() < end || !was_swapped(before)) {
+		disturb(stress, &state);
+		if (seconds_now() > end + patience(20))
+			FAIL("no page was swapped out");
+	}
+	printf("# %lu pages were swapped out\n", pages_swapped_out() - before);
+}
+
 static void run_stress(unsigned int flags)
 {
 	struct stress stress = { .flags = flags, .mem = mem_map(SHARED_SIZE, 0, MEM_HUGE) };
 	double end = seconds_now() + 2 * brief_seconds();
 	struct worker workers[WORKERS];
-	uint64_t state = flags + 1;
 
 	svm_open();
 	for (unsigned int i = 0; i < WORKERS; i++) {
 		workers[i] = (struct worker) { .stress = &stress, .index = i };
 		CHECK_EQ(pthread_create(&workers[i].thread, NULL, count_up, &workers[i]), 0);
 	}
-	while (seconds_now() < end)
-		disturb(&stress, &state);
+	disturb_until(&stress, end);
 	atomic_store(&stress.stop, true);
 	for (unsigned int i = 0; i < WORKERS; i++)
 		CHECK_EQ(pthread_join(workers[i].thread, NULL), 0);

@@ -23,6 +23,7 @@ run_with_swap() {
 		return
 	fi
 	with_prefix swap- run_program "$TESTS/users" group-full
+	with_prefix swap- run_program "$TESTS/family" reclaim
 	with_prefix swap- run_program "$TESTS/stress"
 	swap_off_zram
 }
