@@ -218,6 +218,7 @@ static unsigned int waiting_threads(void)
 static void given_up(struct gpu *gpu)
 {
 	char *mem = mem_map(20 * PAGE, 9 * PAGE, MEM_SMALL);
+	unsigned int now, most = 0;
 	pthread_t threads[20];
 	double end;
 
@@ -227,8 +228,13 @@ static void given_up(struct gpu *gpu)
 	for (int i = 0; i < 20; i++)
 		CHECK_EQ(pthread_create(&threads[i], NULL, wait_for_ever, mem + i * PAGE), 0);
 	end = seconds_now() + patience(1);
-	while (waiting_threads() < 10 && seconds_now() < end)
+	while (most < 10 && seconds_now() < end) {
+		now = waiting_threads();
+		most = now > most ? now : most;
 		sleep_ms(2);
+	}
+	printf("# %u threads of the kernel waited\n", most);
+	CHECK(most > 0);
 	for (int i = 0; i < 20; i++)
 		CHECK_EQ(pthread_join(threads[i], NULL), 0);
 	end = seconds_now() + patience(2);

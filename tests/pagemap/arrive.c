@@ -351,24 +351,28 @@ static void hammer(struct gpu *gpu, unsigned int delay_us)
 {
 	struct storm storm = { .area = area_new(gpu, HUGE_PAGE, 0, MEM_SMALL) };
 	struct area *area = &storm.area;
+	uint64_t before = counter(gpu, MOCKGPU_COUNTER_PAGES_TO_DEVICE), pages = 0;
 	double deadline = seconds_now() + brief_seconds();
 	unsigned long moved = 0, refused = 0;
 	struct crew crew;
 
 	CHECK_OK(knob_set(gpu, "copy_delay_us", delay_us));
 	crew_start(&crew, 4, count_in_pages, &storm);
-	while (moved + refused < 3 || seconds_now() < deadline) {
+	while (moved + refused < 3 || !pages || seconds_now() < deadline) {
 		int ret = gpu_populate(gpu, area->vm, area->mem, area->size);
 
+		check_bound("one migration", deadline);
 		CHECK(!ret || ret == -EBUSY);
 		moved += !ret;
 		refused += !!ret;
+		pages = counter(gpu, MOCKGPU_COUNTER_PAGES_TO_DEVICE) - before;
 		ret = gpu_evict_vm(gpu, area->vm);
 		CHECK(!ret || ret == -EBUSY);
 	}
 	atomic_store(&storm.stop, true);
 	crew_join(&crew);
-	printf("# moved %lu times, refused %lu times\n", moved, refused);
+	printf("# moved %lu times, refused %lu times, %llu pages moved\n", moved, refused,
+	       (unsigned long long)pages);
 }
 
 static void hammered(struct gpu *gpu)

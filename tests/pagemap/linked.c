@@ -309,11 +309,14 @@ static void map_for_use_fails(struct gpu *gpu)
 static void copy_fails(struct gpu *gpu)
 {
 	struct team *team = team_linked(gpu, HUGE_PAGE, MEM_SMALL);
+	uint32_t left;
 
 	area_populate(&team->areas[0]);
 	flip_by(team, 0, FLIP);
 	knob(&team->gpus[1], "fail_copy", 200);
 	area_populate(&team->areas[1]);
+	CHECK_OK(knob_get(&team->gpus[1], "fail_copy", &left));
+	CHECK_EQ(left, 0);
 	area_check_device(&team->areas[1]);
 	wait_for_counter(gpu, MOCKGPU_COUNTER_LIVE_VRAM_PAGES, 0);
 	area_check_cpu(&team->areas[1]);

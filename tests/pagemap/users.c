@@ -608,9 +608,10 @@ static void use_futex(struct stage *stage)
 	struct timespec moment = { .tv_nsec = 1000000 };
 	uint32_t *word = (uint32_t *)(page_words(stage, 3) + HALF_WORDS);
 
-	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, *word, &moment, NULL, 0);
-	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-	syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
+	CHECK_EQ(syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, *word, &moment, NULL, 0), -1);
+	CHECK(errno == ETIMEDOUT || errno == EAGAIN || errno == EINTR);
+	CHECK(syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0) >= 0);
+	CHECK(syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0) >= 0);
 }
 
 static void waited_for(struct gpu *gpu)
