@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,6 +29,8 @@
 /* To try 512 that are held takes longer, wherever that is. */
 #define HELD_SECONDS	5
 #define KILL_SECONDS	2
+/* What a job that waits for a fault must not delay: it waits for ten. */
+#define STALL_SECONDS	5
 
 static double run_seconds(void)
 {
@@ -71,6 +74,7 @@ static struct area full_area(const struct gpu *gpu)
 	for (size_t i = 0; i < gpu->vram_size / BLOCK; i++)
 		populate_block(&area, i);
 	CHECK_EQ(area_pages(&area, MOCKGPU_PAGE_DEVICE), gpu->vram_size / PAGE);
+	CHECK_EQ(counter(gpu, MOCKGPU_COUNTER_LIVE_ALLOCATIONS), gpu->vram_size / BLOCK);
 	return area;
 }
 
@@ -495,6 +499,90 @@ static void fresh_stays(struct gpu *gpu)
 	area_check_cpu(&area);
 }
 
+/* Changes mappings of the process all the time, and counts how often. */
+struct mapper {
+	pthread_t thread;
+	atomic_bool stop;
+	atomic_ulong rounds;
+};
+
+static void *map_and_unmap(void *arg)
+{
+	struct mapper *mapper = arg;
+
+	while (!atomic_load(&mapper->stop)) {
+		char *mem = mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE,
+				 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		CHECK(mem != MAP_FAILED);
+		memset(mem, 1, 16 * PAGE);
+		CHECK_SYS(mprotect(mem + PAGE, PAGE, PROT_READ));
+		CHECK_SYS(munmap(mem, 16 * PAGE));
+		atomic_fetch_add(&mapper->rounds, 1);
+	}
+	return NULL;
+}
+
+static void wait_for_rounds(struct mapper *mapper, double begin)
+{
+	unsigned long before = atomic_load(&mapper->rounds);
+
+	while (atomic_load(&mapper->rounds) < before + 2) {
+		CHECK(seconds_now() - begin < patience(STALL_SECONDS));
+		sleep_ms(1);
+	}
+}
+
+/* Each of them is one that must go for another, and is wanted again later. */
+static void make_room_often(const struct area *area, struct mapper *mapper, double begin)
+{
+	size_t blocks = area->size / BLOCK;
+	uint64_t evictions = counter(area->gpu, MOCKGPU_COUNTER_EVICTIONS);
+
+	for (size_t i = 0; i < 2 * blocks && i < 20; i++) {
+		size_t next = (blocks - 1 + i) % blocks;
+
+		CHECK_EQ(block_pages(area, next), 0);
+		populate_block(area, next);
+		CHECK_EQ(block_pages(area, next), BLOCK / PAGE);
+		CHECK(counter(area->gpu, MOCKGPU_COUNTER_EVICTIONS) > evictions + i);
+		wait_for_rounds(mapper, begin);
+	}
+}
+
+/*
+ * A job waits for a fault that nobody handles, and VRAM is full. Who moves memory, for
+ * which something has to go, and who changes mappings waits for neither.
+ */
+static void stalled_and_full(struct gpu *gpu)
+{
+	struct area area = full_area(gpu), other = area_new(gpu, PAGE, 0, MEM_SMALL);
+	struct mapper mapper = { };
+	struct job job = { };
+	double begin;
+
+	memset(other.mem, 0, PAGE);
+	CHECK_OK(knob_set(gpu, "hold_faults", 1));
+	begin = seconds_now();
+	job_add(&job, cmd_fill(other.mem, 8, 1));
+	job_start(&job, gpu, queue_new(gpu, other.vm));
+	CHECK_RET(sync_wait(gpu, job.sync, 0, 0.1), -ETIME);
+	CHECK(!pthread_create(&mapper.thread, NULL, map_and_unmap, &mapper));
+	make_room_often(&area, &mapper, begin);
+	printf("# %lu rounds of mapping, %.3f s\n", atomic_load(&mapper.rounds),
+	       seconds_now() - begin);
+	CHECK(seconds_now() - begin < patience(STALL_SECONDS));
+	/* It has ten seconds for it. */
+	CHECK(seconds_now() - begin > 9 || sync_wait(gpu, job.sync, 0, 0) == -ETIME);
+	CHECK_OK(knob_set(gpu, "hold_faults", 0));
+	atomic_store(&mapper.stop, true);
+	CHECK(!pthread_join(mapper.thread, NULL));
+	CHECK_OK(job_end(&job));
+	CHECK_EQ(*(uint64_t *)other.mem, 1);
+	area_check_device(&area);
+	area_check_cpu(&area);
+}
+
 static const struct test tests[] = {
 	{ "least-recently-used", least_recently_used, NEED_VRAM, 0 },
 	{ "not-its-own", not_its_own, NEED_VRAM, 0 },
@@ -502,6 +590,7 @@ static const struct test tests[] = {
 	{ "all-busy", all_busy, NEED_VRAM | NEED_KNOBS, 0 },
 	{ "many-busy", many_busy, NEED_VRAM | NEED_KNOBS, 0 },
 	{ "many-busy-killed", many_busy_killed, NEED_VRAM | NEED_KNOBS, 0 },
+	{ "stalled-and-full", stalled_and_full, NEED_VRAM | NEED_KNOBS, 0 },
 	{ "fragments", fragments, NEED_VRAM, 0 },
 	{ "fault", fresh_stays, NEED_VRAM, 0 },
 	{ "random-twice", random_twice, NEED_VRAM, 0 },
