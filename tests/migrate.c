@@ -11,6 +11,9 @@
 #include "check.h"
 
 #define FLIP	0x0f1e2d3c4b5a6978ULL
+/* Less than the most that counts, and what it is at least, for all that time is in ticks. */
+#define TIMESLICE_MS	40
+#define LEAST_SECONDS	0.030
 
 /* After CPU accesses: home where the CPU cannot touch VRAM, else still there. */
 static void check_touched(const struct area *area)
@@ -469,6 +472,53 @@ static void timeslice(struct gpu *gpu)
 	check_touched(&area);
 }
 
+/* How long the CPU waits for a page that was brought to the device, and that took in all. */
+struct stay {
+	double waited, all;
+};
+
+static struct stay stay_by_attr(const struct area *area, bool ahead)
+{
+	double begin = seconds_now(), there;
+	uint64_t word;
+
+	if (ahead)
+		CHECK_OK(area_prefetch(area, MOCKGPU_PREFER_DEVICE));
+	else
+		CHECK_OK(gpu_read(area->gpu, area->vm, area->mem, sizeof(word), &word));
+	there = seconds_now();
+	CHECK_PLACE(area, MOCKGPU_PAGE_DEVICE);
+	(void)*(volatile char *)area->mem;
+	return (struct stay){ seconds_now() - there, seconds_now() - begin };
+}
+
+/*
+ * What the attribute says holds for what a fault of the device moves, and for what is
+ * moved ahead of it. A slow machine may need most of the time to tell that the page is
+ * there: the longest wait counts, and never is all of it shorter.
+ */
+static void timeslice_attr(struct gpu *gpu)
+{
+	struct area area = area_filled(gpu, PAGE, 0, MEM_SMALL);
+
+	CHECK_OK(area_set_attr(&area, MOCKGPU_ATTR_PREFERRED, MOCKGPU_PREFER_DEVICE));
+	CHECK_OK(area_set_attr(&area, MOCKGPU_ATTR_TIMESLICE_MS, TIMESLICE_MS));
+	for (int ahead = 0; ahead < 2; ahead++) {
+		double longest = 0;
+
+		for (int i = 0; i < 10; i++) {
+			struct stay stay = stay_by_attr(&area, ahead);
+
+			longest = stay.waited > longest ? stay.waited : longest;
+			CHECK(stay.all >= LEAST_SECONDS);
+			CHECK(stay.waited < patience(1));
+		}
+		printf("# the CPU waited up to %.1f ms\n", longest * 1000);
+		CHECK(longest >= LEAST_SECONDS);
+	}
+	area_check_cpu(&area);
+}
+
 /* The first CPU access brings pages home and is counted. */
 static void cpu_fault(struct gpu *gpu)
 {
@@ -560,6 +610,7 @@ static const struct test tests[] = {
 	{ "locked-memory", locked_memory, NEED_VRAM, 0 },
 	{ "full", full, NEED_VRAM, 300 },
 	{ "timeslice", timeslice, NEED_VRAM, 0 },
+	{ "timeslice-attr", timeslice_attr, NEED_PRIVATE, 0 },
 	{ "cpu-fault", cpu_fault, NEED_PRIVATE, 0 },
 	{ "cpu-in-place", cpu_in_place, NEED_COHERENT, 0 },
 	{ "other-device", other_device, NEED_VRAM | NEED_TWO_DEVICES, 0 },
