@@ -10,7 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "check.h"
+#include "buffer.h"
+#include "queue.h"
 
 /* Beyond user space whether page tables have four levels or five. */
 #define BEYOND_USER	(1ULL << 56)
@@ -551,12 +552,38 @@ static void vm_fields(struct gpu *gpu)
 	CHECK_RET(gpu_vm_destroy(gpu, ~0U), -ENOENT);
 }
 
+static int get_attr(const struct area *area, unsigned int attr)
+{
+	struct drm_mockgpu_attr_range args = {
+		.vm_id = area->vm, .attr = attr, .addr = (uintptr_t)area->mem,
+	};
+
+	return gpu_ioctl(area->gpu, DRM_IOCTL_MOCKGPU_GET_ATTR, &args);
+}
+
+/* Those that name something else as well, which is as it should be. */
+static void with_more_refused(const struct area *area, int want)
+{
+	const struct area page = area_part(area, 0, PAGE);
+	uint32_t handle, queue;
+
+	CHECK_RET(area_prefetch(&page, MOCKGPU_PREFER_SYSTEM), want);
+	CHECK_RET(area_set_attr(&page, MOCKGPU_ATTR_READ_ONLY, 1), want);
+	CHECK_RET(get_attr(area, MOCKGPU_ATTR_READ_ONLY), want);
+	CHECK_RET(gpu_queue_create(area->gpu, area->vm, &queue), want);
+	CHECK_OK(gem_create(area->gpu, PAGE, 0, &handle));
+	CHECK_RET(gem_bind(area->gpu, area->vm, handle, 0, area->mem, PAGE), want);
+	CHECK_RET(gem_unbind(area->gpu, area->vm, area->mem, PAGE), want);
+	CHECK_OK(gem_close(area->gpu, handle));
+}
+
 /* All commands that name a VM, on one that is not for us. */
 static void refused_everywhere(const struct area *area, int want)
 {
 	uint8_t map[1];
 	uint64_t word = 0;
 
+	with_more_refused(area, want);
 	CHECK_RET(gpu_populate(area->gpu, area->vm, area->mem, PAGE), want);
 	CHECK_RET(gpu_read(area->gpu, area->vm, area->mem, 8, &word), want);
 	CHECK_RET(gpu_fill(area->gpu, area->vm, area->mem, 8, 1), want);
@@ -595,6 +622,25 @@ static void vm_other_process(struct gpu *gpu)
 
 	test_join(test_fork(use_foreign_vm, &fixture.area));
 	fixture_check(&fixture);
+}
+
+/* What is bound is counted, once for each time, whatever becomes of the handle. */
+static void binds_counted(struct gpu *gpu)
+{
+	struct area area = area_new(gpu, 4 * PAGE, 0, MEM_SMALL);
+	uint32_t handle;
+
+	CHECK_OK(gem_create(gpu, PAGE, 0, &handle));
+	CHECK_EQ(counter(gpu, MOCKGPU_COUNTER_LIVE_BINDS), 0);
+	CHECK_OK(gem_bind(gpu, area.vm, handle, 0, area.mem, PAGE));
+	CHECK_EQ(counter(gpu, MOCKGPU_COUNTER_LIVE_BINDS), 1);
+	CHECK_OK(gem_bind(gpu, area.vm, handle, 0, area.mem + 2 * PAGE, PAGE));
+	CHECK_OK(gem_close(gpu, handle));
+	CHECK_EQ(counter(gpu, MOCKGPU_COUNTER_LIVE_BINDS), 2);
+	CHECK_OK(gem_unbind(gpu, area.vm, area.mem, PAGE));
+	CHECK_EQ(counter(gpu, MOCKGPU_COUNTER_LIVE_BINDS), 1);
+	CHECK_OK(gem_unbind(gpu, area.vm, area.mem + 2 * PAGE, PAGE));
+	CHECK_EQ(counter(gpu, MOCKGPU_COUNTER_LIVE_BINDS), 0);
 }
 
 static void vm_many(struct gpu *gpu)
@@ -761,6 +807,7 @@ static const struct test tests[] = {
 	{ "vm-fields", vm_fields, 0, 0 },
 	{ "vm-unknown", vm_unknown, 0, 0 },
 	{ "vm-other-process", vm_other_process, 0, 0 },
+	{ "binds-counted", binds_counted, 0, 0 },
 	{ "vm-many", vm_many, 0, 0 },
 	{ "bad-pointer", bad_pointer, 0, 0 },
 	{ "create-undeliverable", create_undeliverable, 0, 0 },
