@@ -82,13 +82,19 @@ static void pick_device(void)
 {
 	struct gpu gpu = { .fd = drm_open_driver(LIBIGT_ANY_DEVICE) };
 	uint64_t index;
+	int ret;
 
 	if (gpu.fd < 0)
 		igt_skip("there is no such device\n");
 	if (!is_mockgpu(&gpu))
 		igt_skip("the device is not one of mockgpu\n");
-	if (gpu_query(&gpu, MOCKGPU_PARAM_DEVICE_INDEX, &index))
-		igt_skip("the device does not answer\n");
+	ret = gpu_query(&gpu, MOCKGPU_PARAM_DEVICE_INDEX, &index);
+	if (ret) {
+		printf("reason: the device does not answer: %s\n", errno_name(ret));
+		fflush(stdout);
+		__igt_fail_assert("mockgpu", __FILE__, __LINE__, __func__, "the device answers",
+				  "it says %s\n", errno_name(ret));
+	}
 	gpu_close(&gpu);
 	device_index = index;
 }
