@@ -63,7 +63,7 @@ run_with_swap() {
 	local kind
 	for kind in zram file; do
 		if "swap_on_$kind" 2>/dev/null; then
-			with_prefix "$kind-" run_program "$TESTS/reclaim"
+			SWAP_KIND=$kind with_prefix "$kind-" run_program "$TESTS/reclaim"
 			with_prefix "$kind-" run_program "$TESTS/ranges" together together-in-parallel
 		else
 			echo "skip $kind-reclaim: cannot swap to $kind here"

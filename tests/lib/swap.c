@@ -71,10 +71,37 @@ bool page_is_swapped(const char *page)
 	return swapped_pages(page, PAGE);
 }
 
+static size_t pages_in_memory(char *mem, size_t size)
+{
+	unsigned char *map = malloc(size / PAGE);
+	size_t count = 0;
+
+	CHECK(map);
+	CHECK_SYS(mincore(mem, size, map));
+	for (size_t i = 0; i < size / PAGE; i++)
+		count += map[i] & 1;
+	free(map);
+	return count;
+}
+
+/*
+ * A page that somebody has a reference on is unmapped like any other, but stays where it
+ * is, in the swap cache. So does a page for a while that is written to a file; in zram it
+ * is at once.
+ */
+static size_t pages_out(char *mem, size_t size)
+{
+	const char *kind = getenv("SWAP_KIND");
+
+	if (kind && !strcmp(kind, "zram"))
+		return size / PAGE - pages_in_memory(mem, size);
+	return swapped_pages(mem, size);
+}
+
 /* Reclaim takes what it can get; another look finds more. */
 void swap_out(char *mem, size_t size)
 {
-	size_t pages = size / PAGE, out = swapped_pages(mem, size);
+	size_t pages = size / PAGE, out = pages_out(mem, size);
 
 	for (unsigned int i = 0; i < TRIES && out < pages; i++) {
 		/* All of it soon, or as much as must be after a while. */
@@ -83,7 +110,7 @@ void swap_out(char *mem, size_t size)
 		if (i)
 			sleep_ms(PAUSE_MS);
 		CHECK_SYS(madvise(mem, size, MADV_PAGEOUT));
-		out = swapped_pages(mem, size);
+		out = pages_out(mem, size);
 	}
 	printf("# %zu of %zu pages are swapped out\n", out, pages);
 	if (out < pages / 2)

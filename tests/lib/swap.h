@@ -22,7 +22,10 @@ unsigned long pages_swapped_out(void);
 bool page_is_swapped(const char *page);
 size_t swapped_pages(const char *mem, size_t size);
 
-/* At least half of it is swapped out, or the test fails: somebody holds the pages. */
+/*
+ * At least half of it is swapped out, or the test fails: somebody holds the pages. Where
+ * SWAP_KIND in the environment is zram they have left memory, too.
+ */
 void swap_out(char *mem, size_t size);
 
 #endif
