@@ -59,8 +59,7 @@ static int mockgpu_add_devices(void)
 	for (i = 0; i < mockgpu_config.devices; i++) {
 		pdev = mockgpu_add_device(i);
 		if (IS_ERR(pdev)) {
-			pr_err("device %u could not be made: error %ld\n", i,
-			       PTR_ERR(pdev));
+			pr_err("device %u could not be made: %pe\n", i, pdev);
 			mockgpu_remove_devices(i);
 			return PTR_ERR(pdev);
 		}

@@ -11,7 +11,7 @@ TOOLS_KERNEL=debug-next
 
 TOOLS_PACKAGES=(
 	clang lld llvm sparse coccinelle shellcheck gcc-aarch64-linux-gnu libc6-dev-arm64-cross
-	perl python3 gcc-12 git
+	perl python3 libpython3-dev gcc-12 git
 )
 
 # shellcheck disable=SC2153 # set by kernel_load
