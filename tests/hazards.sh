@@ -5,6 +5,7 @@
 #
 #   HAZARD <tab> TEST... <tab> KERNELS <tab> NOTE
 #
+# What a HAZARD is says ../docs/hazards.md.
 # TEST is SUITE/NAME as scripts/check prints it, without what a suite puts before
 # the name (tier, processors, kind of swap), or "-", and then NOTE is the reason.
 # KERNELS says where the test means something. A test must be one that its suite
@@ -44,6 +45,15 @@ test_every_hazard() {
 		rows | cut -f 1 | grep -qx "$hazard" || missing+=("$hazard")
 	done
 	((${#missing[@]} == 0)) || fail "no line for ${missing[*]}"
+}
+
+# By its number, for all that begin with it.
+test_described() {
+	local hazard missing=()
+	while read -r hazard; do
+		grep -q "^| $hazard | " "$PROGRAMS/../docs/hazards.md" || missing+=("$hazard")
+	done < <(printf '%s\n' "${HAZARDS[@]}" | grep -o '^H[0-9]*' | sort -u)
+	((${#missing[@]} == 0)) || fail "docs/hazards.md does not say what ${missing[*]} is"
 }
 
 test_no_other_hazard() {
@@ -149,4 +159,4 @@ test_tests_named() {
 	done
 }
 
-run_tests table-form every-hazard no-other-hazard kernels reasons tests-exist tests-named
+run_tests table-form every-hazard described no-other-hazard kernels reasons tests-exist tests-named
