@@ -11,8 +11,9 @@
  * @size: how many
  * @sum: out: their sum
  *
- * EFAULT where nothing is mapped, or a page of the
- * same piece of 4 MiB at most cannot be read, as behind the end of a file; EPERM for any other process.
+ * EFAULT where nothing is mapped, or a page of the same piece of 4 MiB at
+ * most cannot be read, as behind the end of a file; EPERM for any other
+ * process.
  */
 struct drm_svmsum_sum {
 	__u64 addr;
