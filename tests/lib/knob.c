@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "harness.h"
 #include "knob.h"
 
 #define DRIVER		"/sys/bus/platform/drivers/mockgpu"
@@ -95,6 +96,20 @@ const char *file_line(const char *path, char *line, size_t size)
 	line[length > 0 ? length : 0] = '\0';
 	line[strcspn(line, "\n")] = '\0';
 	return line;
+}
+
+unsigned long file_number(const char *path, const char *word)
+{
+	FILE *file = fopen(path, "r");
+	unsigned long number = 0;
+	char line[128];
+
+	CHECK(file);
+	while (fgets(line, sizeof(line), file))
+		if (!strncmp(line, word, strlen(word)))
+			number = strtoul(line + strlen(word), NULL, 10);
+	fclose(file);
+	return number;
 }
 
 char *knob_text(const struct gpu *gpu, const char *name)

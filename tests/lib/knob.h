@@ -24,6 +24,8 @@ void knobs_off(const struct gpu *gpu);
 /* The first line of a file without its end; "" when it cannot be read. */
 const char *file_line(const char *path, char *line, size_t size);
 int file_write(const char *path, const char *text);
+/* The number behind a word in a file of such lines. */
+unsigned long file_number(const char *path, const char *word);
 
 /* No processor keeps pages on lists of its own, if we may ask for that. */
 void processors_empty_lists(void);

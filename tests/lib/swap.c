@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "harness.h"
+#include "knob.h"
 #include "mem.h"
 #include "swap.h"
 
@@ -19,24 +20,9 @@
 #define TRIES		100
 #define PAUSE_MS	10
 
-/* The number behind a word in a file of such lines. */
-static unsigned long number_in(const char *path, const char *word)
-{
-	FILE *file = fopen(path, "r");
-	unsigned long number = 0;
-	char line[128];
-
-	CHECK(file);
-	while (fgets(line, sizeof(line), file))
-		if (!strncmp(line, word, strlen(word)))
-			number = strtoul(line + strlen(word), NULL, 10);
-	fclose(file);
-	return number;
-}
-
 size_t swap_free_kib(void)
 {
-	return number_in("/proc/meminfo", "SwapFree:");
+	return file_number("/proc/meminfo", "SwapFree:");
 }
 
 void need_swap(void)
@@ -47,7 +33,7 @@ void need_swap(void)
 
 unsigned long pages_swapped_out(void)
 {
-	return number_in("/proc/vmstat", "pswpout ");
+	return file_number("/proc/vmstat", "pswpout ");
 }
 
 size_t swapped_pages(const char *mem, size_t size)
@@ -71,7 +57,7 @@ bool page_is_swapped(const char *page)
 	return swapped_pages(page, PAGE);
 }
 
-static size_t pages_in_memory(char *mem, size_t size)
+size_t pages_in_memory(char *mem, size_t size)
 {
 	unsigned char *map = malloc(size / PAGE);
 	size_t count = 0;

@@ -18,6 +18,9 @@ void need_swap(void);
 /* How many pages the kernel has swapped out since it was booted. */
 unsigned long pages_swapped_out(void);
 
+/* Also of a file, whoever has brought it there. */
+size_t pages_in_memory(char *mem, size_t size);
+
 /* Both need root. */
 bool page_is_swapped(const char *page);
 size_t swapped_pages(const char *mem, size_t size);
