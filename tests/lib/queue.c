@@ -283,10 +283,13 @@ int job_end(struct job *job)
 	CHECK_OK(sync_wait(job->gpu, job->sync, 0, patience(JOB_SECONDS)));
 	error = sync_status(job->gpu, job->sync);
 	CHECK(error <= 0);
-	/* Nothing is stored for what was cancelled. */
+	/*
+	 * Nothing is stored for what was cancelled. Whatever was so slow that a job's
+	 * time was over may be too slow for its result, too.
+	 */
 	if (error == -ECANCELED) {
 		CHECK_EQ(job->result->done, 0);
-	} else {
+	} else if (error != -ETIME || job->result->done) {
 		CHECK_EQ(job->result->done, 1);
 		CHECK_RET(job->result->error, error);
 		CHECK_EQ(job->result->pad, 0);
