@@ -191,7 +191,8 @@ enum drm_mockgpu_access_op {
  * Errors: -EFAULT no mapping, no permission, bad @data or a page of another
  * device that did not come home, -EBUSY the mapping kept changing for 2 s, -EIO
  * the device caught a bad address, -EOPNOTSUPP it would get a copy of the
- * memory (a bounce buffer), -ENOMEM, -ENODEV the device is gone, -EINTR the
+ * memory (a bounce buffer) or it is coherent memory of a device whose driver
+ * is not one of drm_gpusvm's, -ENOMEM, -ENODEV the device is gone, -EINTR the
  * caller was killed.
  */
 struct drm_mockgpu_access {
@@ -449,12 +450,12 @@ struct drm_mockgpu_sync {
  * @addr: where it failed, or 0
  *
  * Errors: -EFAULT no mapping or no permission at @addr, -EACCES no atomic operation
- * is wanted there, -EBADMSG a COMPARE
- * found a difference, -ETIMEDOUT a wait was in vain, -ETIME the time of the job
- * was over, -ECANCELED the queue was cancelled, -EIO the device caught a bad
- * address, -EOPNOTSUPP it would get a copy of the memory (a bounce buffer) or the
- * memory is of a kind that allows no atomic operation, -ENOSPC an atomic operation is
- * wanted in VRAM, which is full, -ENOMEM, -ENODEV the device is gone.
+ * is wanted there, -EBADMSG a COMPARE found a difference, -ETIMEDOUT a wait was in
+ * vain, -ETIME the time of the job was over, -ECANCELED the queue was cancelled,
+ * -EIO the device caught a bad address, -EOPNOTSUPP it would get a copy of the
+ * memory (a bounce buffer), the memory is another driver's as with ACCESS or of a
+ * kind that allows no atomic operation, -ENOSPC an atomic operation is wanted in
+ * VRAM, which is full, -ENOMEM, -ENODEV the device is gone.
  */
 struct drm_mockgpu_result {
 	__u32 done;
@@ -486,8 +487,9 @@ struct drm_mockgpu_result {
  * @out_count: how many
  * @result: address of a struct drm_mockgpu_result, a multiple of 8, or 0. The
  *	device stores the result there, @done last, before it signals. It does
- *	not if the job was cancelled, nothing is mapped there or no memory is to be
- *	had for that; the fence has the job's error all the same.
+ *	not if the job was cancelled, nothing is mapped there, no memory is to be
+ *	had for that or a page fault there takes more than some seconds; the
+ *	fence has the job's error all the same.
  *
  * The device reaches memory as with ACCESS; what is missing is faulted in while
  * the job runs. The commands run one after the other and each sees what those
