@@ -456,12 +456,18 @@ static void check_torn(const struct area *area)
 	free(copy);
 }
 
+/* It may be split at any time, as nobody needs all of it. */
 static void torn_huge(struct gpu *gpu)
 {
+	unsigned long before = huge_pages_split();
 	struct area area = torn(gpu);
+	int ret = gpu_populate(gpu, area.vm, area.mem, area.size);
 
-	CHECK_RET(gpu_populate(gpu, area.vm, area.mem, area.size), torn_pages_move() ? 0 : -EBUSY);
-	CHECK_EQ(area_pages(&area, MOCKGPU_PAGE_DEVICE), torn_pages_move() ? HUGE_PAGES : 0);
+	if (torn_pages_move())
+		CHECK_OK(ret);
+	else if (ret || huge_pages_split() == before)
+		CHECK_RET(ret, -EBUSY);
+	CHECK_EQ(area_pages(&area, MOCKGPU_PAGE_DEVICE), ret ? 0 : HUGE_PAGES);
 	check_torn(&area);
 	CHECK_OK(gpu_evict_vm(gpu, area.vm));
 	check_torn(&area);
@@ -471,12 +477,17 @@ static void torn_huge(struct gpu *gpu)
 /* With what is around it, as far as that goes. */
 static void torn_huge_partial(struct gpu *gpu)
 {
+	unsigned long before = huge_pages_split();
+	struct drm_mockgpu_populate populate;
 	struct area area = torn(gpu);
 
-	if (torn_pages_move())
-		move_partly(&area, HUGE_PAGES, 0, 0);
-	else
-		move_partly(&area, 1, 0, HUGE_PAGES - 1);
+	CHECK_OK(populate_partly(&area, &populate));
+	if (torn_pages_move() || huge_pages_split() != before) {
+		move_partly(&area, HUGE_PAGES - populate.moved, populate.moved, 0);
+	} else {
+		CHECK_EQ(populate.moved, 1);
+		CHECK_EQ(populate.stayed, HUGE_PAGES - 1);
+	}
 	check_torn(&area);
 	CHECK_OK(gpu_evict_vm(gpu, area.vm));
 	check_torn(&area);

@@ -220,6 +220,11 @@ size_t huge_kib(const char *mem)
 	return here ? kib : 0;
 }
 
+unsigned long huge_pages_split(void)
+{
+	return file_number("/proc/vmstat", "thp_split_page ");
+}
+
 /* The kernel's number, as 6012 for 6.12. */
 static unsigned int kernel_release(void)
 {

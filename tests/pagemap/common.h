@@ -52,6 +52,8 @@ void check_all_but(const struct area *area, bool (*stays)(size_t page));
 
 /* How much of the mapping is huge pages that are mapped as such. */
 size_t huge_kib(const char *mem);
+/* How many huge pages the kernel has split into small ones since it was booted. */
+unsigned long huge_pages_split(void);
 /*
  * Can a huge page move that is mapped page by page? Core mm cuts it up from 6.19 on,
  * before that it stays where it is.
