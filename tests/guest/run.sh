@@ -5,6 +5,7 @@
 # exit status is 0 if they all came to their end, whatever their tests said.
 
 KMEMLEAK=/sys/kernel/debug/kmemleak
+OWNERS=/sys/kernel/debug/page_owner_stacks/show_stacks
 
 # Where the kernel was booted with kmemleak=on, it looks for memory that nobody can find any
 # more when it is told to, at the end, not by itself in the middle of a test.
@@ -15,7 +16,6 @@ wants_leaks() {
 # What was allocated in the last seconds is not told yet. Where memory was short, on purpose
 # or not, kmemleak may have found none for its own use, and switched itself off.
 find_leaks() {
-	echo "# suite leaks"
 	if ! { echo scan && sleep 6 && echo scan; } 2>/dev/null >"$KMEMLEAK"; then
 		echo "skip kmemleak: the kernel gave it up, see dmesg"
 	elif [[ $(<"$KMEMLEAK") ]]; then
@@ -24,6 +24,73 @@ find_leaks() {
 	else
 		echo "ok kmemleak"
 	fi
+}
+
+# Where the kernel was booted with page_owner=on, it knows who allocated what page.
+wants_pages() {
+	grep -qw page_owner=on /proc/cmdline
+}
+
+# stacks FILE: a line for each stack of who has pages: how many, and from the function that
+# asked the page allocator for them to those that called it.
+stacks() {
+	awk 'BEGIN { RS = ""; FS = "\n" } {
+		for (i = 1; i < NF && $i ~ /alloc_page|alloc_frozen|folio_alloc|alloc_folio|post_alloc|get_page_from|get_free_page|get_zeroed_page|split_page/;)
+			i++
+		line = $NF
+		sub(/.*: /, "", line)
+		for (; i < NF; i++)
+			line = line $i
+		print line
+	}' "$1"
+}
+
+# Functions of modules that are gone have no names any more, those of one that stays have.
+find_pages() {
+	local lost
+	lost=$(stacks "$1" | awk '$2 ~ /^0x/ { print "# " $0 }')
+	if [[ -e /sys/module/drm_gpusvm_backport ]]; then
+		echo "not ok pages: the modules cannot be unloaded"
+	elif [[ ! -r $OWNERS ]]; then
+		echo "not ok pages: the kernel does not say who has pages"
+	elif [[ $lost ]]; then
+		echo "$lost"
+		echo "not ok pages: pages are lost, see above"
+	else
+		echo "ok pages"
+	fi
+}
+
+# Memory of processes that nobody has mapped. A few pages are on their way to somebody, more
+# where there are more processors.
+find_memory() {
+	local owned mapped most=$((16 * $(nproc)))
+	owned=$(stacks "$1" | awk '
+		$2 ~ /^(do_(anonymous|wp|swap)_page|wp_page_copy|do_(cow_)?fault|do_huge_pmd)/ { sum += $1 }
+		END { print sum + 0 }')
+	mapped=$(awk '/^AnonPages:/ { print $2 / 4 }' "$1")
+	echo "# processes have had $owned pages, $mapped are mapped"
+	if ((owned == 0)); then
+		echo "not ok memory: cannot see who has pages"
+	elif ((owned > mapped + most)); then
+		echo "not ok memory: $((owned - mapped)) pages of processes are lost"
+	else
+		echo "ok memory"
+	fi
+}
+
+# Pages that a processor keeps on a list for a while are not lost, and each processor counts
+# what is mapped for itself for a while. One process reads both, as all have memory.
+find_lost_pages() {
+	local file
+	file=$(mktemp)
+	modprobe -r mockgpu drm_gpusvm_backport
+	echo 1 >/proc/sys/vm/drop_caches
+	echo 1 >/proc/sys/vm/stat_refresh
+	cat "$OWNERS" /proc/meminfo >"$file"
+	find_pages "$file"
+	find_memory "$file"
+	rm -f "$file"
 }
 
 cd "$(dirname "$(readlink -f "$0")")" || exit 1
@@ -35,5 +102,9 @@ for suite; do
 	echo "# suite $suite"
 	"./suite-$suite.sh" || status=$?
 done
+if wants_leaks || wants_pages; then
+	echo "# suite leaks"
+fi
 ! wants_leaks || find_leaks
+! wants_pages || find_lost_pages
 exit "$status"
