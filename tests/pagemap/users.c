@@ -857,7 +857,9 @@ static void want_more(void *arg)
 	group_set(&group, "memory.max", group_get(&group, "memory.current") + 2 * MIB);
 	pattern_fill(more, 40 * MIB, 3);
 	area_device_flip(&area, FLIP);
-	area_evict(&area);
+	/* What is home can be swapped out at once. */
+	CHECK_OK(gpu_evict_vm(&gpu, area.vm));
+	CHECK_EQ(area_pages(&area, MOCKGPU_PAGE_DEVICE), 0);
 	area_check_cpu(&area);
 	CHECK_DATA(pattern_matches(more, 40 * MIB, 3, 0, &bad), bad);
 	gpu_populate(&gpu, area.vm, area.mem, area.size);
