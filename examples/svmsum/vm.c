@@ -144,33 +144,41 @@ static struct svmsum_range *svmsum_vm_first_unmapped(struct svmsum_vm *vm)
 }
 
 /*
- * Called with vm->lock held. What is still there of a range gets a new one. It
- * leaves the list after the tree, or another event could put it there again.
+ * Called with vm->lock held, once for each range: drm_gpusvm takes a range for
+ * granted to be in the tree. Until it leaves the tree the process can unmap it
+ * and so put it on the list; afterwards no event finds it.
  */
+static void svmsum_vm_remove(struct svmsum_vm *vm, struct svmsum_range *range)
+{
+	bool listed;
+
+	drm_gpusvm_range_get(&range->base);
+	drm_gpusvm_range_remove(&vm->svm, &range->base);
+	drm_gpusvm_notifier_lock(&vm->svm);
+	listed = !list_empty(&range->link);
+	list_del_init(&range->link);
+	drm_gpusvm_notifier_unlock(&vm->svm);
+	if (listed)
+		drm_gpusvm_range_put(&range->base);
+	drm_gpusvm_range_put(&range->base);
+}
+
+/* Called with vm->lock held. What is still there of a range gets a new one. */
 static void svmsum_vm_remove_unmapped(struct svmsum_vm *vm)
 {
 	struct svmsum_range *range;
 
-	while ((range = svmsum_vm_first_unmapped(vm))) {
-		drm_gpusvm_range_remove(&vm->svm, &range->base);
-		drm_gpusvm_notifier_lock(&vm->svm);
-		list_del_init(&range->link);
-		drm_gpusvm_notifier_unlock(&vm->svm);
-		drm_gpusvm_range_put(&range->base);
-	}
+	while ((range = svmsum_vm_first_unmapped(vm)))
+		svmsum_vm_remove(vm, range);
 }
 
-/*
- * Nothing may be mapped when a range leaves the tree: nobody could find it. Until then
- * the process can still unmap it, and it is on the list.
- */
+/* Nothing may be mapped when a range leaves the tree: nobody could find it. */
 static void svmsum_vm_remove_all(struct svmsum_vm *vm)
 {
 	struct drm_gpusvm_notifier *notifier, *next_notifier;
 	struct drm_gpusvm_range *base, *next;
 	struct drm_gpusvm_ctx ctx = { };
 
-	svmsum_vm_remove_unmapped(vm);
 	drm_gpusvm_for_each_notifier_safe(notifier, next_notifier, &vm->svm, 0,
 					  SVMSUM_VA_SIZE) {
 		drm_gpusvm_for_each_range_safe(base, next, notifier, 0,
@@ -179,10 +187,9 @@ static void svmsum_vm_remove_all(struct svmsum_vm *vm)
 
 			drm_gpusvm_unmap_pages(&vm->svm, &range->pages,
 					       svmsum_range_pages(range), &ctx);
-			drm_gpusvm_range_remove(&vm->svm, base);
+			svmsum_vm_remove(vm, range);
 		}
 	}
-	svmsum_vm_remove_unmapped(vm);
 }
 
 /**
