@@ -312,7 +312,8 @@ bool gsb_range_unlink(struct drm_gpusvm_range *range)
 /**
  * drm_gpusvm_range_remove() - take a range out of its address space and put it
  * @gpusvm: the address space
- * @range: the range; nothing happens if another caller removed it before
+ * @range: the range; nothing happens if another caller removed it before. The
+ *	kernel's own drm_gpusvm warns then, so a driver for both removes it once
  *
  * The driver has taken it from the device's page table and called
  * drm_gpusvm_unmap_pages() for all of its pages objects: a change of the CPU's
