@@ -61,10 +61,9 @@ find_pages() {
 	fi
 }
 
-# Memory of processes that nobody has mapped. A few pages are on their way to somebody, more
-# where there are more processors.
+# Memory of processes that nobody has mapped. A few pages are on their way to somebody.
 find_memory() {
-	local owned mapped most=$((16 * $(nproc)))
+	local owned mapped most=8
 	owned=$(stacks "$1" | awk '
 		$2 ~ /^(do_(anonymous|wp|swap)_page|wp_page_copy|do_(cow_)?fault|do_huge_pmd)/ { sum += $1 }
 		END { print sum + 0 }')
@@ -79,15 +78,38 @@ find_memory() {
 	fi
 }
 
-# Pages that a processor keeps on a list for a while are not lost, and each processor counts
-# what is mapped for itself for a while. One process reads both, as all have memory.
+# Who has pages and, right after that, what is mapped. One process reads both, as all have
+# memory, and more than once, as it gets more memory for that, until it has what it needs.
+read_pages() {
+	awk -v owners="$OWNERS" -v drop=/proc/sys/vm/drop_caches -v refresh=/proc/sys/vm/stat_refresh '
+		function tell(file) {
+			print 1 >file
+			close(file)
+		}
+		function copy(file, last, line) {
+			while ((getline line <file) > 0)
+				if (last)
+					print line
+			close(file)
+		}
+		function look(last) {
+			tell(drop)
+			copy(owners, last)
+			tell(refresh)
+			copy("/proc/meminfo", last)
+		}
+		BEGIN {
+			look(0)
+			look(0)
+			look(1)
+		}'
+}
+
 find_lost_pages() {
 	local file
 	file=$(mktemp)
 	modprobe -r mockgpu drm_gpusvm_backport
-	echo 1 >/proc/sys/vm/drop_caches
-	echo 1 >/proc/sys/vm/stat_refresh
-	cat "$OWNERS" /proc/meminfo >"$file"
+	read_pages >"$file"
 	find_pages "$file"
 	find_memory "$file"
 	rm -f "$file"
