@@ -27,6 +27,7 @@ struct mockgpu_place {
 	unsigned long start;
 	unsigned long end;
 	u32 timeslice_ms;
+	bool stuck;		/* there is memory in it that does not come */
 };
 
 static int mockgpu_place_on_device(const struct mockgpu_place *place, bool firm)
@@ -176,6 +177,7 @@ static int mockgpu_prefetch_piece(struct mockgpu_place *place, u32 location)
 	/* What has not moved is used where it is. */
 	mapped = mockgpu_svm_map(svm, place->start, place->end,
 				 location == MOCKGPU_PREFER_SYSTEM);
+	place->stuck = mapped == -EBUSY;
 	return ret ?: mapped;
 }
 
@@ -184,7 +186,10 @@ static bool mockgpu_prefetch_goes_on(int error)
 	return mockgpu_prefetch_stays(error) || error == -EFAULT;
 }
 
-/* Does what can be done, and returns the first error. */
+/*
+ * Does what can be done, and returns the first error. That takes seconds where memory
+ * does not come, so there is no other piece after one of these.
+ */
 static int mockgpu_prefetch_run(struct mockgpu_vm *vm,
 				const struct drm_mockgpu_prefetch *args)
 {
@@ -206,6 +211,8 @@ static int mockgpu_prefetch_run(struct mockgpu_vm *vm,
 		first = first ?: ret;
 		if (!mockgpu_prefetch_goes_on(ret))
 			return ret;
+		if (place.stuck)
+			return first;
 		cond_resched();
 	}
 	return first;

@@ -752,6 +752,30 @@ static void file_silent_moved(struct gpu *gpu)
 	CHECK_EQ(*(uint64_t *)area.mem, (long long)VALUE);
 }
 
+/* A piece that does not come is waited for, the pieces behind it are not. */
+static void file_silent_pieces(struct gpu *gpu)
+{
+	struct server *server = server_new(MAP_PRIVATE);
+	struct area area = { .gpu = gpu, .mem = server->mem, .size = 4 * PAGE };
+	unsigned int pieces;
+	double start;
+
+	area.vm = vm_new(gpu);
+	for (pieces = 0; pieces < 4; pieces++) {
+		/* What has other attributes is another piece. */
+		CHECK_OK(area_set_attr(&area, MOCKGPU_ATTR_TIMESLICE_MS, pieces));
+		area.mem += area.size;
+	}
+	area.mem = server->mem;
+	area.size *= pieces;
+	start = seconds_now();
+	CHECK_RET(area_prefetch(&area, MOCKGPU_PREFER_SYSTEM), -EBUSY);
+	check_time(start, SEVERAL, "PREFETCH");
+	server->answers = true;
+	CHECK_OK(area_prefetch(&area, MOCKGPU_PREFER_SYSTEM));
+	CHECK_EQ(area_pages(&area, MOCKGPU_PAGE_SYSTEM), 16);
+}
+
 /* A thread that cannot but wait for mmap_lock. */
 static volatile bool may_map;
 
@@ -992,6 +1016,7 @@ static const struct test tests[] = {
 	{ "file-silent-populate", file_silent_populate, NEED_ROOT | NEED_VRAM, SECONDS },
 	{ "file-silent-shared", file_silent_shared, NEED_ROOT, SECONDS },
 	{ "file-silent-moved", file_silent_moved, NEED_ROOT | NEED_VRAM, SECONDS },
+	{ "file-silent-pieces", file_silent_pieces, NEED_ROOT | NEED_VRAM, SECONDS },
 	{ "file-silent-destroy", file_silent_destroy, NEED_ROOT, SECONDS },
 	/* Last, as the harness does not follow. */
 	{ "file-silent-unbind", file_silent_unbind, NEED_ROOT | NEED_TWO_DEVICES, SECONDS },

@@ -609,12 +609,13 @@ struct drm_mockgpu_attr_range {
  * @size: bytes
  *
  * The range is moved, for as long as the attributes say, and mapped for the device
- * to read. What can be done is done, also after an error.
+ * to read. What can be done is done, also after an error, but where memory does not
+ * come for seconds, as of a file whose server is silent, nothing behind it.
  *
  * Errors: -EOPNOTSUPP the device has no VRAM, -ENOENT nothing is mapped at some
- * address, -EBUSY not one page of a piece could be moved, -EFAULT some may not be
- * read, -ENOSPC VRAM is full and nothing in it can go, as with POPULATE, -ENOMEM,
- * -ENODEV the device is gone, -EINTR the caller was killed.
+ * address, -EBUSY not one page of a piece could be moved, or some did not come, -EFAULT
+ * some may not be read, -ENOSPC VRAM is full and nothing in it can go, as with POPULATE,
+ * -ENOMEM, -ENODEV the device is gone, -EINTR the caller was killed.
  */
 struct drm_mockgpu_prefetch {
 	__u32 vm_id;
